@@ -1,0 +1,171 @@
+"""What callers must tell apart.
+
+Every error that a person may see carries a reason code, which is the same in the note, the ledger
+and the command's output, a message in plain words, and a hint saying what to do now. The classes say
+what the caller must do, not what went wrong inside; foreign exceptions are translated once, where
+they come in.
+"""
+
+from __future__ import annotations
+
+
+class SignoffError(Exception):
+    """Something a person must be told.
+
+    Attributes:
+        code: the reason code (`kebab-case`, stable: notes, ledger and output share it).
+        message: what happened, in plain words, with the names of the things concerned.
+        hint: what to do now; may be empty.
+        file, line, column: where, as far as it is known; line and column count from 1.
+    """
+
+    code = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str = "",
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
+        self.message = message
+        self.hint = hint
+        self.file = file
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        """The place, the message and the hint on one line."""
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text} {self.hint}".rstrip()
+
+
+class ConfigError(SignoffError):
+    """A file in `config/` or an environment variable is wrong; nothing was started."""
+
+    code = "config-invalid"
+
+
+class NoteError(SignoffError):
+    """A note looks like a plan but is wrong or incomplete: it stays a draft with this question."""
+
+    code = "note-invalid"
+
+
+class NoteChanged(SignoffError):
+    """The note on disk is no longer what was read: read it again and redo."""
+
+    code = "note-changed"
+
+
+class UnsafeFile(SignoffError):
+    """A link, FIFO, device, folder or huge file where a regular note was expected: not opened."""
+
+    code = "not-a-regular-file"
+
+
+class LedgerError(SignoffError):
+    """The ledger cannot be read or written: nothing may be done that it could not record."""
+
+    code = "ledger-unavailable"
+
+
+class LedgerDamaged(LedgerError):
+    """The audit log does not verify (`truncated` or `tampered`): the daemon does not start."""
+
+    code = "ledger-damaged"
+
+
+class VaultOwned(SignoffError):
+    """Another daemon owns this vault."""
+
+    code = "vault-owned"
+
+
+class NotFound(SignoffError):
+    """No plan, step, server or approver of that name, or more than one."""
+
+    code = "not-found"
+
+
+class RequestRefused(SignoffError):
+    """A person asked for something that the state of the plan does not allow."""
+
+    code = "request-refused"
+
+
+class GateRefused(SignoffError):
+    """The gate did not pass: nothing is called. `code` names the check that refused."""
+
+    code = "gate-refused"
+
+
+class CallError(SignoffError):
+    """A tool call that did not end in a result.
+
+    Attributes:
+        server, tool: which call.
+        detail: the server's own words, bounded in length; not yet redacted.
+    """
+
+    code = "call-failed"
+
+    def __init__(
+        self, message: str, *, server: str, tool: str, detail: str = "", code: str | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.server = server
+        self.tool = tool
+        self.detail = detail
+
+
+class Refused(CallError):
+    """The server answered that it will not, or did not: the step failed, and is not retried."""
+
+    code = "tool-refused"
+
+
+class Transient(CallError):
+    """Provably not sent: may be tried again."""
+
+    code = "not-sent"
+
+
+class RateLimited(CallError):
+    """Refused for now.
+
+    Attributes:
+        retry_after: seconds to wait as the server said, or None where it did not.
+    """
+
+    code = "rate-limited"
+
+    def __init__(
+        self, message: str, *, server: str, tool: str, retry_after: float | None = None, detail: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, server=server, tool=tool, detail=detail, hint=hint)
+        self.retry_after = retry_after
+
+
+class AuthenticationFailed(CallError):
+    """The server does not know us, or a variable it needs is missing: no call went through."""
+
+    code = "authentication"
+
+
+class ServerFault(CallError):
+    """The server answered with an internal error: it may or may not have acted before."""
+
+    code = "server-error"
+
+
+class OutcomeUnknown(CallError):
+    """The call went out and no answer came: it may have happened. Never called again by itself."""
+
+    code = "outcome-unknown"

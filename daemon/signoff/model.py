@@ -1,0 +1,425 @@
+"""The nouns of the program, frozen: plans as read, plans as frozen, calls, results, and their state.
+
+Three forms of a plan, one after the other:
+
+* `Plan`: what a note says, as read by a pure function from its bytes and the catalogue;
+* `FrozenPlan`: what will be called, exactly: tools, servers and definitions pinned, under a digest;
+* `PlanState`: what happened to it, folded from the ledger (see `signoff.ledger.state`).
+
+Nothing here does I/O or knows where it is stored. Times are UTC ISO 8601 strings where they are
+recorded and `datetime` with a zone where they are compared; durations are seconds (`float`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+JsonObject: TypeAlias = "dict[str, Json]"
+
+
+class Status(StrEnum):
+    """Where a plan stands; the values are those of the `status` key in a note."""
+
+    DRAFT = "draft"
+    PENDING = "pending"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+FINAL = frozenset({Status.DONE, Status.REJECTED, Status.CANCELLED, Status.EXPIRED})
+"""Nothing follows by itself and nothing may be retried under the same approval."""
+
+
+class StepStatus(StrEnum):
+    """Where a step stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+class OutcomeClass(StrEnum):
+    """How a call ended: the classes of the specification, section 7."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    TRANSIENT = "transient"
+    RATE_LIMITED = "rate_limited"
+    AUTHENTICATION = "authentication"
+    SERVER_ERROR = "server_error"
+    UNKNOWN = "unknown"
+
+
+class Risk(StrEnum):
+    """How much harm a call could do; ordered by `rank`."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """0 for low, 2 for high."""
+        return list(Risk).index(self)
+
+
+class Method(StrEnum):
+    """Evidence of an approval, weakest first; ordered by `rank`."""
+
+    AUTO = "auto"
+    EDIT = "edit"
+    CODE = "code"
+    SIGNATURE = "signature"
+
+    @property
+    def rank(self) -> int:
+        """0 for none needed, 3 for a signature."""
+        return list(Method).index(self)
+
+
+# ---------------------------------------------------------------- a plan as the note says it
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action as the author wrote it.
+
+    Attributes:
+        id: unique in the plan; `step-N` (counting from 1) where the author gave none.
+        name: the first line of the item; for people, not in the digest.
+        action: an action of the catalogue, or `server.tool`.
+        arguments: `with`, in the action's argument names.
+        needs: ids of steps that must have ended before.
+        condition: the `if` expression, without `${{ }}`; None where always.
+        for_each: a list, or an expression giving one; None where the step runs once.
+        timeout: seconds for one call; None for the catalogue's or the setting's.
+        retries: how often a call that provably was not sent is tried again; None for the default.
+        fallback: further `server.tool` names for the same action, in order.
+        continue_on_error: the plan goes on although this step failed.
+        undo: `action` and `with` of the call that takes this one back; None where there is none.
+        limits: a CEL expression that must hold over the final arguments; None where any may go.
+        line: the line of the item or key in the note, from 1; for messages, not in the digest.
+        checkbox: byte offset of the mark in `[ ]` on the item's own line; None where there is none.
+    """
+
+    id: str
+    name: str
+    action: str
+    arguments: Mapping[str, Json]
+    needs: tuple[str, ...] = ()
+    condition: str | None = None
+    for_each: Json = None
+    timeout: float | None = None
+    retries: int | None = None
+    fallback: tuple[str, ...] = ()
+    continue_on_error: bool = False
+    undo: Mapping[str, Json] | None = None
+    limits: str | None = None
+    line: int = 1
+    checkbox: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a note asks for, as read; see the specification, section 4.
+
+    `run_at` and `expires` are the author's text, unread; `dialect` names the reader that understood
+    the note (`steps`, `front-matter`, `short`).
+    """
+
+    title: str
+    steps: tuple[Step, ...]
+    id: str | None = None
+    proposed_by: str | None = None
+    mode: str = "sequential"
+    on_failure: str = "stop"
+    depends_on: tuple[str, ...] = ()
+    priority: str = "normal"
+    run_at: str | None = None
+    schedule: str | None = None
+    expires: str | None = None
+    dialect: str = "steps"
+
+
+@dataclass(frozen=True, slots=True)
+class Gesture:
+    """What the note's front matter says about the decision; trimmed and in lower case where compared.
+
+    Attributes:
+        status: the `status` key, or None where there is none.
+        ticked: `approved: true`.
+        approved_by, approval_code, rejection_reason: as typed by the approver; None where absent.
+    """
+
+    status: str | None = None
+    ticked: bool = False
+    approved_by: str | None = None
+    approval_code: str | None = None
+    rejection_reason: str | None = None
+
+
+# ---------------------------------------------------------------- what servers offer
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as its server declares it.
+
+    Attributes:
+        annotations: `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint` as far as
+            the server gave them (the names of the protocol); a claim, not a fact.
+    """
+
+    name: str
+    description: str
+    input_schema: JsonObject
+    annotations: JsonObject = field(default_factory=dict)
+
+    def definition(self) -> JsonObject:
+        """The part that the digest pins: name, description, input schema and annotations."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "inputSchema": self.input_schema,
+            "annotations": self.annotations,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """What is known of one server at one moment, as the reader and the gate need it.
+
+    Attributes:
+        launch: its launch identity: `{"command": ..., "args": [...]}` or `{"url": ...}`, with
+            references to the environment unexpanded, so that no secret is in it.
+        tools: by name; None while they are not known (not yet connected and none cached).
+        problem: in plain words, why they are not known; empty where they are.
+    """
+
+    name: str
+    launch: JsonObject
+    tools: Mapping[str, Tool] | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What a tool answered, when it did not say that it failed.
+
+    Attributes:
+        content: the content blocks as JSON, as the protocol has them.
+        structured: the structured content, or None.
+        text: the text blocks joined with newlines, for people and for `result.text`.
+    """
+
+    content: list[Json]
+    structured: Json
+    text: str
+
+    def to_json(self) -> JsonObject:
+        """The form in which results are kept as blobs."""
+        return {"content": self.content, "structured": self.structured, "text": self.text}
+
+
+# ---------------------------------------------------------------- a plan as it will run
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call with its arguments in the tool's own names."""
+
+    server: str
+    tool: str
+    arguments: Mapping[str, Json]
+
+    @property
+    def name(self) -> str:
+        """`server.tool`."""
+        return f"{self.server}.{self.tool}"
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenStep:
+    """A step bound to exact calls: the first is preferred, the others may be fallen back to.
+
+    `arguments` are in the action's names (what the person wrote); each call has them in its tool's.
+    `undo` is the bound call that takes the step back, or None.
+    """
+
+    id: str
+    action: str
+    arguments: Mapping[str, Json]
+    calls: tuple[Call, ...]
+    needs: tuple[str, ...] = ()
+    condition: str | None = None
+    for_each: Json = None
+    timeout: float | None = None
+    retries: int | None = None
+    continue_on_error: bool = False
+    undo: Call | None = None
+    limits: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenPlan:
+    """The executable content of a plan, under its digest.
+
+    `content` is the JSON whose canonical form (RFC 8785) is hashed and kept as a blob; all other
+    fields are read from it, so that what runs is what was hashed. `pins` maps `server.tool` to
+    `{"launch": ..., "definition": ...}`.
+    """
+
+    id: str
+    digest: str
+    content: JsonObject
+    steps: tuple[FrozenStep, ...]
+    pins: Mapping[str, JsonObject]
+    mode: str = "sequential"
+    on_failure: str = "stop"
+    depends_on: tuple[str, ...] = ()
+    run_at: str | None = None
+    schedule: str | None = None
+
+
+# ---------------------------------------------------------------- what approval it needs
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a risk needs before it may run (`requires` in the policy).
+
+    `ttl` is the longest expiry in seconds, None where only the setting counts.
+    """
+
+    method: Method = Method.EDIT
+    approvers: int = 1
+    allow_proposer: bool = True
+    ttl: float | None = None
+    presented: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StepRisk:
+    """What the policy says of one step, and which rule said it."""
+
+    step: str
+    risk: Risk
+    rule: str
+    denied: bool = False
+    limits: tuple[str, ...] = ()
+    secret: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the policy says of a plan: the strictest of its calls."""
+
+    risk: Risk
+    requirement: Requirement
+    steps: tuple[StepRisk, ...]
+
+    def secret(self, step: str) -> frozenset[str]:
+        """The argument names of a step that may be shown nowhere."""
+        return next((entry.secret for entry in self.steps if entry.step == step), frozenset())
+
+
+# ---------------------------------------------------------------- what happened to it
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One call that was intended, and how it ended; `outcome` is None while it is not known."""
+
+    number: int
+    server: str
+    tool: str
+    started: str
+    outcome: OutcomeClass | None = None
+    ended: str | None = None
+    reason: str = ""
+    message: str = ""
+    summary: str = ""
+    result: str | None = None
+
+
+@dataclass(slots=True)
+class StepState:
+    """What happened to a step. `until` is when it is looked at again, while it waits."""
+
+    id: str
+    name: str
+    action: str
+    call: str
+    risk: str = Risk.MEDIUM.value
+    status: StepStatus = StepStatus.PENDING
+    attempts: list[Attempt] = field(default_factory=list)
+    reason: str = ""
+    message: str = ""
+    until: str | None = None
+    resolved_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Evidence that one approver agreed to one digest, until an expiry."""
+
+    approver: str
+    method: Method
+    time: str
+    expires: str
+    digest: str
+    presentation: int
+
+
+@dataclass(slots=True)
+class PlanState:
+    """Everything that the ledger knows of one plan.
+
+    Attributes:
+        path: where the note was last seen, relative to the vault, with `/`.
+        presentation: counts the times the plan was frozen and shown; approvals are bound to one.
+        presented: the preview is in the note; only then does an edit of it approve.
+        approvals: of this presentation only.
+        run: counts the runs; 0 before the first.
+        reason, message: the last refusal or failure, as code and in plain words.
+    """
+
+    id: str
+    title: str
+    path: str
+    digest: str
+    status: Status
+    risk: str
+    needs: JsonObject
+    frozen: str
+    presentation: int = 1
+    presented: bool = False
+    proposed_by: str | None = None
+    priority: str = "normal"
+    expires: str | None = None
+    approvals: list[Approval] = field(default_factory=list)
+    steps: dict[str, StepState] = field(default_factory=dict)
+    run: int = 0
+    note_at_approval: str | None = None
+    started: str | None = None
+    finished: str | None = None
+    reason: str = ""
+    message: str = ""
+    until: str | None = None
