@@ -1,0 +1,353 @@
+"""What is known of every plan: a fold over the ledger's entries, and nothing else.
+
+`State.apply` is the only place that changes a `PlanState`. It is total: an event it does not know
+changes nothing, so that an older program can read a newer log without inventing facts. Plans that
+have ended for good are kept as a few words each (`Ended`), since there may be hundreds of thousands;
+their details are folded again from the log when somebody asks (`history`).
+
+Events about plans, and what their `data` holds:
+
+============  ==================================================================================
+frozen        path, title, steps [{id, name, action, call, risk}], risk, needs, proposed_by,
+              priority, expires, keep [ids of steps that stay finished], changes
+presented     path: the preview is in the note
+moved         to: where the note lies now
+approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete
+started       run: the approval is consumed from here on
+intent        a call is about to leave: arguments (redacted), key
+outcome       class, reason, message, summary, result (blob), until
+step          status, reason, message, until: a step changed without a call
+resolved      answer (`happened` or `did-not-happen`), via
+waiting       reason, message, until
+returned      reason, message, changes: back to the person; approvals are void
+finished      status, reason, message
+refused       reason, message, path: something was asked for and not done
+============  ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, cast
+
+from signoff.ledger.entry import Entry
+from signoff.model import (
+    FINAL,
+    Approval,
+    Attempt,
+    Json,
+    JsonObject,
+    Method,
+    OutcomeClass,
+    PlanState,
+    Status,
+    StepState,
+    StepStatus,
+)
+
+STEP_AFTER = {
+    OutcomeClass.DONE: StepStatus.DONE,
+    OutcomeClass.REFUSED: StepStatus.FAILED,
+    OutcomeClass.TRANSIENT: StepStatus.WAITING,
+    OutcomeClass.RATE_LIMITED: StepStatus.WAITING,
+    OutcomeClass.AUTHENTICATION: StepStatus.FAILED,
+    OutcomeClass.SERVER_ERROR: StepStatus.FAILED,
+    OutcomeClass.UNKNOWN: StepStatus.UNKNOWN,
+}
+
+
+class Ended(NamedTuple):
+    """What is kept in memory of a plan that has ended for good."""
+
+    status: Status
+    digest: str
+    path: str
+    presentation: int
+
+
+class State:
+    """Every plan, as the ledger tells it.
+
+    Attributes:
+        plans: those that may still do something, by id, with all their details.
+        ended: those that have ended for good, by id.
+        sequence, latest: number and time of the last entry applied; the latest time ever seen, so
+            that a clock set back does not revive an approval.
+    """
+
+    def __init__(self) -> None:
+        self.plans: dict[str, PlanState] = {}
+        self.ended: dict[str, Ended] = {}
+        self.sequence = 0
+        self.latest = ""
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry into account. Unknown events and plans change nothing."""
+        self.sequence = entry.seq
+        self.latest = max(self.latest, entry.time)
+        if entry.plan is None:
+            return
+        if entry.event == "frozen":
+            self._freeze(entry)
+            return
+        plan = self.plans.get(entry.plan)
+        if plan is None:
+            self._touch_ended(entry)
+            return
+        change = _CHANGES.get(entry.event)
+        if change is not None:
+            change(plan, entry)
+
+    def retire(self, plan_id: str) -> None:
+        """Forget the details of a plan that has ended for good; its note has been written."""
+        plan = self.plans.get(plan_id)
+        if plan is not None and plan.status in FINAL:
+            del self.plans[plan_id]
+            self.ended[plan_id] = Ended(plan.status, plan.digest, plan.path, plan.presentation)
+
+    def retire_all(self) -> None:
+        """`retire` for every plan that has ended; used after the log was read at start."""
+        for plan_id in [key for key, plan in self.plans.items() if plan.status in FINAL]:
+            self.retire(plan_id)
+
+    def status(self, plan_id: str) -> Status | None:
+        """The status of a plan, live or ended; None for one never frozen."""
+        if plan_id in self.plans:
+            return self.plans[plan_id].status
+        ended = self.ended.get(plan_id)
+        return ended.status if ended else None
+
+    def path(self, plan_id: str) -> str | None:
+        """Where the plan's note was last seen; None for a plan never frozen."""
+        if plan_id in self.plans:
+            return self.plans[plan_id].path
+        ended = self.ended.get(plan_id)
+        return ended.path if ended else None
+
+    def _freeze(self, entry: Entry) -> None:
+        assert entry.plan is not None  # noqa: S101  `apply` has looked
+        before = self.plans.get(entry.plan)
+        ended = self.ended.pop(entry.plan, None)
+        count = before.presentation if before else ended.presentation if ended else 0
+        self.plans[entry.plan] = _frozen_state(entry, before, count + 1)
+
+    def _touch_ended(self, entry: Entry) -> None:
+        ended = self.ended.get(entry.plan or "")
+        if ended is not None and entry.event == "moved":
+            self.ended[entry.plan or ""] = ended._replace(path=str(entry.data.get("to", ended.path)))
+
+
+def fold(entries: Iterable[Entry]) -> State:
+    """The state after these entries, with ended plans in short."""
+    state = State()
+    for entry in entries:
+        state.apply(entry)
+        if entry.event == "moved" and entry.plan is not None:
+            state.retire(entry.plan)
+    state.retire_all()
+    return state
+
+
+def history(plan_id: str, entries: Iterable[Entry]) -> PlanState | None:
+    """Everything about one plan, ended or not, folded from the log; None for one never frozen."""
+    state = State()
+    for entry in entries:
+        if entry.plan == plan_id:
+            state.apply(entry)
+    return state.plans.get(plan_id)
+
+
+# ---------------------------------------------------------------- how each event changes a plan
+
+
+def _text(data: JsonObject, key: str, default: str = "") -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else default
+
+
+def _optional(data: JsonObject, key: str) -> str | None:
+    value = data.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _frozen_state(entry: Entry, before: PlanState | None, presentation: int) -> PlanState:
+    data = entry.data
+    kept = set(_strings(data.get("keep")))
+    steps: dict[str, StepState] = {}
+    for item in cast("list[JsonObject]", data.get("steps") or []):
+        step = StepState(
+            id=_text(item, "id"),
+            name=_text(item, "name"),
+            action=_text(item, "action"),
+            call=_text(item, "call"),
+            risk=_text(item, "risk", "medium"),
+        )
+        old = before.steps.get(step.id) if before and step.id in kept else None
+        steps[step.id] = old if old is not None else step
+    return PlanState(
+        id=entry.plan or "",
+        title=_text(data, "title"),
+        path=_text(data, "path"),
+        digest=entry.digest or "",
+        status=Status.PENDING,
+        risk=_text(data, "risk", "medium"),
+        needs=cast("JsonObject", data.get("needs") or {}),
+        frozen=entry.time,
+        presentation=presentation,
+        proposed_by=_optional(data, "proposed_by"),
+        priority=_text(data, "priority", "normal"),
+        expires=_optional(data, "expires"),
+        steps=steps,
+        run=before.run if before else 0,
+        started=before.started if before and kept else None,
+        reason=_text(data, "reason"),
+        message=_text(data, "message"),
+    )
+
+
+def _strings(value: Json) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _presented(plan: PlanState, entry: Entry) -> None:
+    plan.presented = entry.digest == plan.digest
+
+
+def _moved(plan: PlanState, entry: Entry) -> None:
+    plan.path = _text(entry.data, "to", plan.path)
+
+
+def _approved(plan: PlanState, entry: Entry) -> None:
+    if entry.digest != plan.digest or entry.approver is None:
+        return
+    plan.approvals = [given for given in plan.approvals if given.approver != entry.approver]
+    plan.approvals.append(
+        Approval(
+            approver=entry.approver,
+            method=Method(_text(entry.data, "method", "edit")),
+            time=entry.time,
+            expires=_text(entry.data, "expires"),
+            digest=entry.digest,
+            presentation=plan.presentation,
+        )
+    )
+    plan.note_at_approval = _optional(entry.data, "note")
+    plan.reason = plan.message = ""
+    if entry.data.get("complete") is True:
+        plan.status = Status.APPROVED
+
+
+def _started(plan: PlanState, entry: Entry) -> None:
+    plan.run += 1
+    plan.status = Status.RUNNING
+    plan.started = plan.started or entry.time
+    plan.until = None
+    plan.reason = plan.message = ""
+
+
+def _intent(plan: PlanState, entry: Entry) -> None:
+    step = plan.steps.get(entry.step or "")
+    if step is None:
+        return
+    step.status = StepStatus.RUNNING
+    step.until = None
+    step.attempts.append(
+        Attempt(
+            number=entry.attempt or len(step.attempts) + 1,
+            server=entry.server or "",
+            tool=entry.tool or "",
+            started=entry.time,
+        )
+    )
+    plan.status = Status.RUNNING
+    plan.until = None
+    plan.reason = plan.message = ""
+
+
+def _outcome(plan: PlanState, entry: Entry) -> None:
+    step = plan.steps.get(entry.step or "")
+    if step is None:
+        return
+    attempt = next((made for made in reversed(step.attempts) if made.number == entry.attempt), None)
+    if attempt is None:
+        return
+    data = entry.data
+    attempt.outcome = OutcomeClass(_text(data, "class", "unknown"))
+    attempt.ended = entry.time
+    attempt.reason = _text(data, "reason")
+    attempt.message = _text(data, "message")
+    attempt.summary = _text(data, "summary")
+    attempt.result = _optional(data, "result")
+    step.until = _optional(data, "until")
+    step.status = StepStatus.WAITING if data.get("again") is True else STEP_AFTER[attempt.outcome]
+    step.reason, step.message = attempt.reason, attempt.message
+
+
+def _step(plan: PlanState, entry: Entry) -> None:
+    step = plan.steps.get(entry.step or "")
+    if step is None:
+        return
+    step.status = StepStatus(_text(entry.data, "status", step.status.value))
+    step.reason = _text(entry.data, "reason")
+    step.message = _text(entry.data, "message")
+    step.until = _optional(entry.data, "until")
+
+
+def _resolved(plan: PlanState, entry: Entry) -> None:
+    step = plan.steps.get(entry.step or "")
+    if step is None:
+        return
+    happened = entry.data.get("answer") == "happened"
+    step.status = StepStatus.DONE if happened else StepStatus.PENDING
+    step.resolved_by = entry.approver
+    step.reason = "resolved"
+    step.message = "A person said that it happened." if happened else "A person said that it did not happen."
+
+
+def _waiting(plan: PlanState, entry: Entry) -> None:
+    plan.status = Status.SCHEDULED if entry.data.get("scheduled") is True else Status.WAITING
+    plan.reason = _text(entry.data, "reason")
+    plan.message = _text(entry.data, "message")
+    plan.until = _optional(entry.data, "until")
+
+
+def _returned(plan: PlanState, entry: Entry) -> None:
+    plan.status = Status.PENDING
+    plan.presented = False
+    plan.approvals = []
+    plan.note_at_approval = None
+    plan.until = None
+    plan.reason = _text(entry.data, "reason")
+    plan.message = _text(entry.data, "message")
+    for step in plan.steps.values():
+        if step.status in {StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED}:
+            step.status = StepStatus.PENDING
+
+
+def _finished(plan: PlanState, entry: Entry) -> None:
+    plan.status = Status(_text(entry.data, "status", "failed"))
+    plan.finished = entry.time
+    plan.until = None
+    plan.reason = _text(entry.data, "reason")
+    plan.message = _text(entry.data, "message")
+
+
+def _refused(plan: PlanState, entry: Entry) -> None:
+    plan.reason = _text(entry.data, "reason")
+    plan.message = _text(entry.data, "message")
+
+
+_CHANGES: dict[str, Callable[[PlanState, Entry], None]] = {
+    "presented": _presented,
+    "moved": _moved,
+    "approved": _approved,
+    "started": _started,
+    "intent": _intent,
+    "outcome": _outcome,
+    "step": _step,
+    "resolved": _resolved,
+    "waiting": _waiting,
+    "returned": _returned,
+    "finished": _finished,
+    "refused": _refused,
+}
