@@ -42,6 +42,21 @@ FINAL = frozenset({Status.DONE, Status.REJECTED, Status.CANCELLED, Status.EXPIRE
 """Nothing follows by itself and nothing may be retried under the same approval."""
 
 
+LIVE = frozenset({Status.APPROVED, Status.SCHEDULED, Status.RUNNING, Status.WAITING})
+"""Approved and not yet ended: calls may follow by themselves."""
+
+
+class Folder(StrEnum):
+    """What a folder of the vault is for; its name is a setting."""
+
+    INBOX = "inbox"
+    PENDING = "pending"
+    APPROVED = "approved"
+    DONE = "done"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
 class StepStatus(StrEnum):
     """Where a step stands."""
 
@@ -397,6 +412,8 @@ class PlanState:
         presentation: counts the times the plan was frozen and shown; approvals are bound to one.
         presented: the preview is in the note; only then does an edit of it approve.
         approvals: of this presentation only.
+        note_at_approval, gesture_at_approval: SHA-256 of the note as it was when the last approval was
+            recorded, and which gesture it was (`status`, `tick`, `move`, `command`).
         run: counts the runs; 0 before the first.
         reason, message: the last refusal or failure, as code and in plain words.
     """
@@ -418,6 +435,7 @@ class PlanState:
     steps: dict[str, StepState] = field(default_factory=dict)
     run: int = 0
     note_at_approval: str | None = None
+    gesture_at_approval: str | None = None
     started: str | None = None
     finished: str | None = None
     reason: str = ""

@@ -218,20 +218,22 @@ def _moved(plan: PlanState, entry: Entry) -> None:
 
 
 def _approved(plan: PlanState, entry: Entry) -> None:
-    if entry.digest != plan.digest or entry.approver is None:
+    if entry.digest is None or entry.digest != plan.digest:
         return
-    plan.approvals = [given for given in plan.approvals if given.approver != entry.approver]
-    plan.approvals.append(
-        Approval(
-            approver=entry.approver,
-            method=Method(_text(entry.data, "method", "edit")),
-            time=entry.time,
-            expires=_text(entry.data, "expires"),
-            digest=entry.digest,
-            presentation=plan.presentation,
+    if entry.approver is not None:  # None: the policy asks for no approval
+        plan.approvals = [given for given in plan.approvals if given.approver != entry.approver]
+        plan.approvals.append(
+            Approval(
+                approver=entry.approver,
+                method=Method(_text(entry.data, "method", "edit")),
+                time=entry.time,
+                expires=_text(entry.data, "expires"),
+                digest=entry.digest,
+                presentation=plan.presentation,
+            )
         )
-    )
     plan.note_at_approval = _optional(entry.data, "note")
+    plan.gesture_at_approval = _optional(entry.data, "gesture")
     plan.reason = plan.message = ""
     if entry.data.get("complete") is True:
         plan.status = Status.APPROVED
@@ -302,6 +304,10 @@ def _resolved(plan: PlanState, entry: Entry) -> None:
     step.resolved_by = entry.approver
     step.reason = "resolved"
     step.message = "A person said that it happened." if happened else "A person said that it did not happen."
+    if all(other.status is not StepStatus.UNKNOWN for other in plan.steps.values()):
+        plan.status = Status.APPROVED  # the run goes on, as far as its approval still reaches
+        plan.finished = None
+        plan.reason = plan.message = ""
 
 
 def _waiting(plan: PlanState, entry: Entry) -> None:
@@ -315,7 +321,7 @@ def _returned(plan: PlanState, entry: Entry) -> None:
     plan.status = Status.PENDING
     plan.presented = False
     plan.approvals = []
-    plan.note_at_approval = None
+    plan.note_at_approval = plan.gesture_at_approval = None
     plan.until = None
     plan.reason = _text(entry.data, "reason")
     plan.message = _text(entry.data, "message")

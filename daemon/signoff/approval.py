@@ -1,0 +1,333 @@
+"""The gate: an ordered list of checks, each with its own reason code. Pure.
+
+Two questions are asked of it, over the same frozen facts:
+
+* `claim`: may this gesture be recorded as one approver's approval?
+* `admit`: may the plan run, or its next call leave, now? Only this makes an `ApprovedPlan`, and only
+  an `ApprovedPlan` reaches execution.
+
+Each check is one small function that raises `GateRefused` with its code. The order is that of the
+specification, section 6. `now` is one moment for all of them, and never earlier than the latest time
+in the ledger, so that a clock set back revives nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from signoff.errors import GateRefused
+from signoff.gesture import NoteFacts, Stance, kind_of_gesture, stance_on_live, stance_on_pending
+from signoff.model import LIVE, Approval, Call, FrozenPlan, Method, PlanState, Requirement, Status
+
+
+class Approver(Protocol):
+    """A person who may approve, as the settings name them."""
+
+    @property
+    def name(self) -> str:
+        """The name in the settings."""
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The kinds of evidence accepted from this person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the gate looks at, at one moment.
+
+    Attributes:
+        plan: what the ledger knows; None for a plan never frozen.
+        frozen: the content that would run, read from its blob.
+        note: the plan's note as it is now; None where it is gone.
+        requirement: what the policy asks for this plan now.
+        denied: ids of steps that the policy forbids now.
+        approvers: by name, from the settings.
+        default_approver: whose gesture it is where `approved_by` is absent.
+        dependencies: the status of each plan in `depends_on`; None for one never seen.
+        now: with a zone; never earlier than the ledger's latest time.
+        by: the approver named by a command; None where the note itself is the evidence.
+    """
+
+    plan: PlanState | None
+    frozen: FrozenPlan | None
+    note: NoteFacts | None
+    requirement: Requirement
+    approvers: Mapping[str, Approver]
+    default_approver: str | None
+    now: datetime
+    denied: frozenset[str] = frozenset()
+    dependencies: Mapping[str, Status | None] = field(default_factory=dict)
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A gesture that passed: one approver agrees to one digest."""
+
+    approver: str
+    method: Method
+    gesture: str
+
+
+_GATE = object()
+
+
+class ApprovedPlan:
+    """A frozen plan that a valid approval covers at one moment; made by `admit` alone.
+
+    Attributes:
+        frozen: the content that may run.
+        approvals: the evidence that counted.
+        expires: the earliest expiry among them.
+    """
+
+    __slots__ = ("approvals", "expires", "frozen")
+
+    def __init__(
+        self, gate: object, frozen: FrozenPlan, approvals: tuple[Approval, ...], expires: str
+    ) -> None:
+        if gate is not _GATE:
+            raise TypeError("Only the gate makes an ApprovedPlan.")
+        self.frozen = frozen
+        self.approvals = approvals
+        self.expires = expires
+
+
+def claim(facts: Facts) -> Claim:
+    """May this gesture be recorded as an approval?
+
+    Raises:
+        GateRefused: with the code of the first check that refuses.
+    """
+    for check in _CLAIM_CHECKS:
+        check(facts)
+    assert facts.note is not None  # noqa: S101  the checks have looked
+    gesture = "command" if facts.by is not None else kind_of_gesture(facts.note)
+    return Claim(approver=_claimed(facts), method=Method.EDIT, gesture=gesture)
+
+
+def admit(facts: Facts, step: str | None = None, call: Call | None = None) -> ApprovedPlan:
+    """May the plan run now; and, where a call of a step is given, may exactly this call leave now?
+
+    Raises:
+        GateRefused: with the code of the first check that refuses.
+    """
+    for check in _ADMIT_CHECKS:
+        check(facts)
+    assert facts.plan is not None  # noqa: S101  the checks have looked
+    assert facts.frozen is not None  # noqa: S101
+    if step is not None and call is not None:
+        _action_inside(facts.frozen, step, call)
+    counted = counted_approvals(facts)
+    return ApprovedPlan(_GATE, facts.frozen, counted, min((given.expires for given in counted), default=""))
+
+
+def counted_approvals(facts: Facts) -> tuple[Approval, ...]:
+    """The approvals that count now: of this digest and presentation, by approvers still named.
+
+    One person counts once; an approval whose method the policy no longer takes does not count, nor
+    does one of the proposer where the policy forbids it.
+    """
+    plan = facts.plan
+    if plan is None:
+        return ()
+    found: dict[str, Approval] = {}
+    for given in plan.approvals:
+        approver = facts.approvers.get(given.approver)
+        counts = (
+            approver is not None
+            and given.method in approver.methods
+            and given.digest == plan.digest
+            and given.presentation == plan.presentation
+            and given.method.rank >= facts.requirement.method.rank
+            and (facts.requirement.allow_proposer or given.approver != plan.proposed_by)
+        )
+        if counts:
+            found[given.approver] = given
+    return tuple(found.values())
+
+
+def missing_approvers(facts: Facts) -> int:
+    """How many further approvers the policy asks for."""
+    if facts.requirement.method is Method.AUTO:
+        return 0
+    return max(0, facts.requirement.approvers - len(counted_approvals(facts)))
+
+
+# ---------------------------------------------------------------- the checks, in their order
+
+
+def _known_plan(facts: Facts) -> None:
+    if facts.plan is None or facts.frozen is None:
+        raise GateRefused("This plan was never checked and shown for approval.", code="unknown-plan")
+
+
+def _not_consumed(facts: Facts) -> None:
+    if facts.plan is not None and facts.plan.status is not Status.PENDING:
+        raise GateRefused(
+            f"The approval of this plan has been used: the plan is {facts.plan.status.value}.", code="consumed"
+        )
+
+
+def _live(facts: Facts) -> None:
+    if facts.plan is not None and facts.plan.status not in LIVE:
+        if facts.plan.status is Status.PENDING:
+            raise GateRefused("Nobody has approved this plan yet.", code="no-gesture")
+        raise GateRefused(
+            f"The approval of this plan has been used: the plan is {facts.plan.status.value}.", code="consumed"
+        )
+
+
+def _gesture_approves(facts: Facts) -> None:
+    note = facts.note
+    if note is None:
+        raise GateRefused("The note of this plan is gone.", code="no-gesture")
+    stance = stance_on_pending(note)
+    if stance is Stance.REFUSES:
+        raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")
+    if stance is Stance.BLOCKED:
+        raise GateRefused(
+            f"The note's status is `{note.gesture.status}`, which does not approve.", code="refused-by-gesture"
+        )
+    if stance is not Stance.APPROVES and facts.by is None:
+        raise GateRefused("Nobody has approved this plan yet.", code="no-gesture")
+
+
+def _gesture_stands(facts: Facts) -> None:
+    assert facts.plan is not None  # noqa: S101
+    if facts.requirement.method is Method.AUTO and not facts.plan.approvals:
+        _nothing_against(facts)
+        return
+    stance = stance_on_live(facts.note, facts.plan)
+    if stance is Stance.REFUSES:
+        raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")
+    if stance is not Stance.APPROVES:
+        raise GateRefused("The approval was withdrawn in the note.", code="revoked")
+
+
+def _nothing_against(facts: Facts) -> None:
+    if facts.note is None:
+        raise GateRefused("The note of this plan is gone.", code="revoked")
+    if stance_on_pending(facts.note) in {Stance.REFUSES, Stance.BLOCKED}:
+        raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")
+
+
+def _presented(facts: Facts) -> None:
+    if facts.plan is not None and facts.requirement.presented and not facts.plan.presented:
+        raise GateRefused("This plan has not been shown for approval yet.", code="not-presented")
+
+
+def _claimed(facts: Facts) -> str:
+    typed = facts.by or (facts.note.gesture.approved_by if facts.note else None)
+    return typed or facts.default_approver or ""
+
+
+def _approver_known(facts: Facts) -> None:
+    name = _claimed(facts)
+    if not name:
+        raise GateRefused(
+            "The note does not say who approves, and the settings name no default approver.",
+            code="unknown-approver",
+            hint="Write `approved_by: NAME` in the properties.",
+        )
+    if name not in facts.approvers:
+        raise GateRefused(f"`{name}` is not an approver in config/signoff.toml.", code="unknown-approver")
+
+
+def _not_the_proposer(facts: Facts) -> None:
+    name = _claimed(facts)
+    if not facts.requirement.allow_proposer and facts.plan is not None and name == facts.plan.proposed_by:
+        raise GateRefused(f"`{name}` proposed this plan and may not approve it.", code="proposer-approves")
+
+
+def _method_sufficient(facts: Facts) -> None:
+    needed = facts.requirement.method
+    if Method.EDIT.rank < needed.rank:
+        raise GateRefused(
+            f"An edit of the note is not enough for this plan: it needs a {needed.value}.",
+            code="method-insufficient",
+        )
+    name = _claimed(facts)
+    if Method.EDIT not in facts.approvers[name].methods:
+        raise GateRefused(f"`{name}` may not approve by editing the note.", code="method-insufficient")
+
+
+def _enough_approvers(facts: Facts) -> None:
+    missing = missing_approvers(facts)
+    if missing:
+        raise GateRefused(f"{missing} more approver(s) must agree.", code="approvers-missing")
+
+
+def _digest_unchanged(facts: Facts) -> None:
+    assert facts.plan is not None  # noqa: S101
+    assert facts.frozen is not None  # noqa: S101
+    if facts.frozen.digest != facts.plan.digest:
+        raise GateRefused("The stored content is not what was shown for approval.", code="digest-changed")
+    if facts.note is None:
+        raise GateRefused("The note of this plan is gone.", code="revoked")
+    if facts.note.problem:
+        raise GateRefused(f"The note cannot be read any more: {facts.note.problem}", code="digest-changed")
+    if facts.note.digest != facts.plan.digest:
+        raise GateRefused("The note no longer says what was shown for approval.", code="digest-changed")
+
+
+def _action_inside(frozen: FrozenPlan, step_id: str, call: Call) -> None:
+    for step in frozen.steps:
+        known = [*step.calls, *([step.undo] if step.undo else [])]
+        if step.id == step_id and any(call.name == other.name for other in known):
+            return
+    raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")
+
+
+def _not_denied(facts: Facts) -> None:
+    if facts.denied:
+        steps = ", ".join(sorted(facts.denied))
+        raise GateRefused(f"The policy forbids the call of step {steps}.", code="denied-by-policy")
+
+
+def _not_expired(facts: Facts) -> None:
+    for given in counted_approvals(facts):
+        if datetime.fromisoformat(given.expires) <= facts.now:
+            raise GateRefused(f"The approval by {given.approver} ended at {given.expires}.", code="expired")
+
+
+def _note_not_expired(facts: Facts) -> None:
+    plan = facts.plan
+    if plan is not None and plan.expires and datetime.fromisoformat(plan.expires) <= facts.now:
+        raise GateRefused(f"The plan expired at {plan.expires}.", code="expired")
+
+
+def _dependencies_met(facts: Facts) -> None:
+    for name, status in facts.dependencies.items():
+        if status is not Status.DONE:
+            said = f"is {status.value}" if status else "is not known"
+            raise GateRefused(f"It depends on the plan `{name}`, which {said}.", code="dependency-unmet")
+
+
+_CLAIM_CHECKS: tuple[Callable[[Facts], None], ...] = (
+    _known_plan,
+    _not_consumed,
+    _gesture_approves,
+    _presented,
+    _approver_known,
+    _not_the_proposer,
+    _method_sufficient,
+    _digest_unchanged,
+    _not_denied,
+    _note_not_expired,
+)
+
+_ADMIT_CHECKS: tuple[Callable[[Facts], None], ...] = (
+    _known_plan,
+    _live,
+    _gesture_stands,
+    _enough_approvers,
+    _digest_unchanged,
+    _not_denied,
+    _not_expired,
+    _dependencies_met,
+)

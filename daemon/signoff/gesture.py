@@ -1,0 +1,94 @@
+"""What a person's hand says: the note's place and its status, read as a decision. Pure.
+
+Two gestures approve (status `approved`, or a tick; a move to `Approved/`), two refuse (status
+`rejected`, a move to `Rejected/`), and where they disagree the refusal wins. In real vaults the folder
+is right and the status is often stale, so a move to `Approved/` approves although the status says
+`pending`; a status of `rejected`, `cancelled`, `draft` or `expired` there does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from signoff.model import LIVE, Folder, Gesture, PlanState
+
+REFUSING = frozenset({"rejected", "cancelled", "canceled"})
+BLOCKING = frozenset({"draft", "expired"})
+STANDING = frozenset({"approved"} | {status.value for status in LIVE})
+
+
+class Stance(StrEnum):
+    """What the note says about the decision."""
+
+    SILENT = "silent"
+    APPROVES = "approves"
+    BLOCKED = "blocked"
+    REFUSES = "refuses"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFacts:
+    """What the gate needs to know of a note at one moment.
+
+    Attributes:
+        path, folder: where it lies, relative to the vault, and what that folder is for.
+        gesture: what its front matter says.
+        sha256: of its bytes.
+        digest: of what it would do now; None where it cannot be read as a plan.
+        problem: why it cannot be read; empty where it can.
+        expires: the author's or approver's text of the expiry.
+        moved_out: it lay in `Approved/` when last seen and lies elsewhere now.
+    """
+
+    path: str
+    folder: Folder
+    gesture: Gesture
+    sha256: str
+    digest: str | None
+    problem: str = ""
+    expires: str | None = None
+    moved_out: bool = False
+
+
+def stance_on_pending(note: NoteFacts) -> Stance:
+    """What the note of a plan that waits for a person says."""
+    status = note.gesture.status
+    if note.folder is Folder.REJECTED or status in REFUSING:
+        return Stance.REFUSES
+    approving = note.folder is Folder.APPROVED or status == "approved" or note.gesture.ticked
+    if status in BLOCKING:
+        return Stance.BLOCKED if approving else Stance.SILENT
+    return Stance.APPROVES if approving else Stance.SILENT
+
+
+def kind_of_gesture(note: NoteFacts) -> str:
+    """Which gesture approved: `move`, `status` or `tick`."""
+    if note.folder is Folder.APPROVED:
+        return "move"
+    return "status" if note.gesture.status == "approved" else "tick"
+
+
+def stance_on_live(note: NoteFacts | None, plan: PlanState) -> Stance:
+    """What the note of a plan that was approved says now: does the approval stand?
+
+    A note that is byte for byte what it was at the approval withdraws nothing, whatever stale status
+    it carries: the daemon has just not written to it yet.
+    """
+    if note is None:
+        return Stance.WITHDRAWN
+    if note.folder in {Folder.REJECTED, Folder.DONE, Folder.FAILED} or note.gesture.status in REFUSING:
+        return Stance.REFUSES
+    if note.sha256 == plan.note_at_approval and not note.moved_out:
+        return Stance.APPROVES
+    if note.moved_out or note.folder is Folder.INBOX:
+        return Stance.WITHDRAWN
+    if plan.gesture_at_approval == "tick" and not note.gesture.ticked:
+        return Stance.WITHDRAWN
+    status = note.gesture.status
+    if note.folder is Folder.APPROVED:
+        return Stance.WITHDRAWN if status in BLOCKING | {"pending"} else Stance.APPROVES
+    stands = status in STANDING or (note.gesture.ticked and status not in BLOCKING)
+    by_command = plan.gesture_at_approval == "command" and status == "pending"
+    return Stance.APPROVES if stands or by_command else Stance.WITHDRAWN
