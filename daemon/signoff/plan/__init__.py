@@ -1,0 +1,1 @@
+"""From a note to a plan, and from a plan to the exact content that a person approves."""

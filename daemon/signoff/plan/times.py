@@ -1,0 +1,113 @@
+"""Times and durations as people write them in a note.
+
+The documented rule for `run_at` and `expires`:
+
+* ISO 8601 with a zone (`2026-03-01T09:00:00Z`, `2026-03-01 09:00+02:00`) is that moment;
+* without a zone it is local time; where the clocks go back, the earlier of the two moments;
+* a date alone is the end of that day for `expires` and its start for `run_at`, both in local time;
+* `+00:00Z`, which several programs write, says UTC twice and is read as UTC; any other zone that is
+  given twice is not readable;
+* whatever else is unreadable: the note stays a draft. It never means "forever".
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from signoff.errors import NoteError
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|z|[+-]\d{2}(?::?\d{2})?)?", re.ASCII
+)
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(ms|s|m|h|d)", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_HINT = (
+    "Write it like 2026-03-01T09:00:00+01:00, or 2026-03-01 09:00 for local time, "
+    "or 2026-03-01 for the whole day."
+)
+
+
+def read_time(text: str, *, zone: tzinfo, end_of_day: bool = False, key: str = "time") -> datetime:
+    """A moment, in UTC, after the rule of this module.
+
+    Args:
+        text: as written in the note.
+        zone: local time, for texts that name no zone.
+        end_of_day: a date alone means its last second rather than its first.
+        key: the name of the key, for the message.
+
+    Raises:
+        NoteError: `time-unreadable`; without line and column, which the caller knows.
+    """
+    written = text.strip()
+    moment = _moment(written, end_of_day=end_of_day)
+    if moment is not None:
+        try:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        except (OverflowError, ValueError):
+            pass
+    raise NoteError(
+        f"`{key}: {written[:60]}` is not a date or time that can be read.", code="time-unreadable", hint=_HINT
+    )
+
+
+def _moment(written: str, *, end_of_day: bool) -> datetime | None:
+    """The moment as far as the text says it (perhaps without a zone), or None where it is unreadable."""
+    if written.endswith("+00:00Z"):
+        written = written.removesuffix("+00:00Z") + "Z"
+    try:
+        if _DATE.fullmatch(written):
+            return datetime.fromisoformat(f"{written}T{'23:59:59' if end_of_day else '00:00:00'}")
+        if parts := _TIME.fullmatch(written):
+            date, time, offset = parts.groups()
+            return datetime.fromisoformat(f"{date}T{time}{(offset or '').upper()}")
+    except ValueError:  # the 31st of June, 25 o'clock
+        pass
+    return None
+
+
+def expiry(
+    note_expires: str | None,
+    *,
+    policy_ttl: float | None,
+    settings_ttl: float,
+    approved_at: datetime,
+    zone: tzinfo,
+) -> datetime:
+    """Until when an approval given at `approved_at` holds, in UTC; never without an end.
+
+    The earliest of what the note says and the longest that the policy allows. A note that names no
+    expiry gets `settings_ttl` in its place.
+
+    Args:
+        note_expires: the note's text, or None.
+        policy_ttl: the longest expiry of the policy in seconds, or None where it sets none.
+        settings_ttl: seconds, for a note that names no expiry.
+        approved_at: with a zone.
+        zone: local time.
+
+    Raises:
+        NoteError: `time-unreadable`.
+    """
+    approved = approved_at.astimezone(UTC)
+    named = (
+        approved + timedelta(seconds=settings_ttl)
+        if note_expires is None
+        else read_time(note_expires, zone=zone, end_of_day=True, key="expires")
+    )
+    return named if policy_ttl is None else min(named, approved + timedelta(seconds=policy_ttl))
+
+
+def read_duration(text: str) -> float:
+    """Seconds, from `500ms`, `30s`, `5m`, `24h` or `7d`.
+
+    Raises:
+        ValueError: for anything else, and for nothing at all (`0s`).
+    """
+    parts = _DURATION.fullmatch(text.strip())
+    seconds = float(parts[1]) * _SECONDS[parts[2]] if parts else 0.0
+    if not seconds:
+        raise ValueError(text)
+    return seconds
