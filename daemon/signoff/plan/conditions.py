@@ -1,8 +1,8 @@
-"""`if` and `limits`: conditions in CEL over `steps`, `plan`, `item` (and `with` in `limits`).
+"""`if`: conditions in CEL over `steps`, `plan` and `item`.
 
 A condition that is a plain reference (`steps.proposal.ok`) is looked up without CEL, which is loaded
-only where a plan needs it. Bounds: 4 KiB, brackets 32 deep, and at most one loop over a list
-(`exists`, `all`, ...), so that the cost is linear in the data. Its value must be true or false.
+only where a plan needs it. Bounds: 4 KiB, brackets 32 deep, and a number of steps for an evaluation.
+Its value must be true or false.
 
 Here only the tokens are looked at, to find what is read and to write `steps.step-1.ok`, where the
 hyphen belongs to the id, in a way that CEL understands. The grammar is for CEL's own parser to judge.
@@ -11,9 +11,8 @@ hyphen belongs to the id, in a way that CEL understands. The grammar is for CEL'
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from signoff.plan.expressions import (
     LONGEST,
@@ -28,10 +27,12 @@ from signoff.plan.expressions import (
 )
 
 if TYPE_CHECKING:
-    from celpy import Runner
+    from lark import Tree
 
 DEEPEST = 32
 """Brackets within brackets."""
+BUDGET = 50_000
+"""Steps of one evaluation; some tenths of a second at most."""
 
 _TOKEN = re.compile(
     r"""\s+|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[A-Za-z_][A-Za-z0-9_]*|\d[A-Za-z0-9_.]*|.""", re.ASCII
@@ -44,19 +45,19 @@ _LOOPS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _CONSTANTS = frozenset({"true", "false", "null", "in"})
 
 
-def names_in_condition(expression: str, *, also: Iterable[str] = ()) -> Names:
-    """What a condition reads; `also` names what else it may read, such as `with`.
+def names_in_condition(expression: str) -> Names:
+    """What a condition reads.
 
     Raises:
-        NoteError: `expression-invalid`, for what is not a condition over these names.
+        NoteError: `expression-invalid`, for what is not a condition over `steps`, `plan` and `item`.
     """
     if REFERENCE.fullmatch(expression):
         return names_in_reference(expression)
-    return _compiled(expression, frozenset(also))[0]
+    return _compiled(expression)[0]
 
 
 def holds(expression: str, context: Context) -> bool:
-    """Whether a condition holds; `context` as in `expressions`, and for `limits` also `with`.
+    """Whether a condition holds; `context` as in `expressions`.
 
     Raises:
         NoteError: `expression-failed`, where it cannot be worked out or is neither true nor false;
@@ -69,13 +70,13 @@ def holds(expression: str, context: Context) -> bool:
     return value
 
 
-def _translate(expression: str, also: frozenset[str]) -> tuple[Names, str]:
+def _translate(expression: str) -> tuple[Names, str]:
     """What a condition reads, and the condition with each `steps.ID` written as `steps["ID"]`."""
     _check_size(expression)
     steps: set[str] = set()
-    known = {"plan", "item", *also, *_CONSTANTS}
+    known = {"plan", "item", *_CONSTANTS}
     written: list[str] = []
-    item, loops, position, before = False, 0, 0, ""
+    item, position, before = False, 0, ""
     while position < len(expression):
         word = _next_token(expression, position)
         position += len(word)
@@ -85,23 +86,19 @@ def _translate(expression: str, also: frozenset[str]) -> tuple[Names, str]:
             step, word, position = _step_reference(expression, position)
             steps.add(step)
         elif called and word in _LOOPS:
-            loops += 1
             known |= set(re.findall(r"\A\s*\(\s*([A-Za-z_]\w*)\s*,", expression[position:]))
         elif root and not called:
             _check_known(expression, word, known)
         item |= root and word == "item"
         written.append(word)
         before = word.strip() or before
-    if loops > 1:
-        raise invalid(expression, "it has more than one loop over a list")
     return Names(frozenset(steps), item), "".join(written)
 
 
 def _check_known(expression: str, word: str, known: set[str]) -> None:
     """A name at the start of a path is one of those that there are."""
     if word.isidentifier() and word not in known:
-        names = ", ".join(f"`{name}`" for name in sorted({"steps", *known} - _CONSTANTS))
-        raise invalid(expression, f"`{word}` is not known here; there are {names}")
+        raise invalid(expression, f"`{word}` is not known here; there are `steps`, `plan` and `item`")
 
 
 def _next_token(expression: str, position: int) -> str:
@@ -141,33 +138,44 @@ def _check_size(expression: str) -> None:
 
 def _worked_out(expression: str, context: Context) -> object:
     """The value that CEL gives a condition; a bool where it is one."""
-    from celpy.adapter import json_to_cel
+    _, tree = _compiled(expression)
+
     from celpy.celtypes import BoolType
     from celpy.evaluation import CELEvalError
 
-    _, program = _compiled(expression, frozenset(context) - {"steps"})
+    from signoff import cel
+
     try:
-        value = program.evaluate({name: json_to_cel(value) for name, value in context.items()})
-    except (CELEvalError, ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
+        value = cel.evaluate(tree, context, BUDGET)
+    except cel.TooCostly:
+        raise failed(expression, "it takes too many steps to work out") from None
+    except (RecursionError, MemoryError):
+        raise failed(expression, "it is nested too deep to work out") from None
+    except (CELEvalError, ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
         raise failed(expression, _in_words(error)) from error
     return bool(value) if isinstance(value, BoolType) else value
 
 
 @lru_cache(maxsize=512)
-def _compiled(expression: str, also: frozenset[str]) -> tuple[Names, Runner]:
-    """What a condition reads, and the condition ready to be worked out."""
-    from celpy import Environment
+def _compiled(expression: str) -> tuple[Names, Tree[Any]]:
+    """What a condition reads, and its syntax tree."""
+    names, text = _translate(expression)
+
     from celpy.celparser import CELParseError
 
-    names, text = _translate(expression, also)
-    environment = Environment()
+    from signoff import cel
+
     try:
-        return names, environment.program(environment.compile(text))
-    except (CELParseError, ValueError, RecursionError) as error:
+        return names, cel.parse(text)
+    except (CELParseError, RecursionError) as error:
         raise invalid(expression, "it is not a valid condition") from error
 
 
-def _in_words(error: BaseException) -> str:
+def _in_words(error: Exception) -> str:
     """The first line of what CEL says, without its inner state."""
-    first = str(error.args[0] if error.args else error).partition(" (in activation")[0]
-    return first.partition("\n")[0][:200]
+    said = str(error.args[0] if error.args else error)
+    cause = error.args[2] if len(error.args) > 2 else None
+    if "overload" in said or isinstance(error, TypeError):
+        said = str(cause[0]) if isinstance(cause, tuple) and cause else ""
+        said = said if "cannot be compared" in said else "its parts are of kinds that do not go together"
+    return said.partition(" (in activation")[0].partition("\n")[0][:200]

@@ -1,8 +1,8 @@
 """`${{ ... }}`: what is filled in at run time, found and checked at check time, and substituted once.
 
 An expression in an argument value or in `for_each` is a reference: `steps.ID.result.path[0].name`,
-`steps.ID.ok`, `steps.ID.failed`, `steps.ID.skipped`, `plan.id`, `item`, or a text in quotes. (`if`
-and `limits` may be more: see `conditions`.)
+`steps.ID.ok`, `steps.ID.failed`, `steps.ID.skipped`, `plan.id`, `item`, or a text in quotes. (An
+`if` may be more: see `conditions`.)
 
 Rules that keep it safe: what was substituted is data and is never looked at again for `${{`; an
 expression is at most 4 KiB; a value that is missing is an error, never an empty text. A hyphen
@@ -199,6 +199,17 @@ def evaluate(template: Json, context: Context) -> Json:
     if isinstance(template, list):
         return [evaluate(inner, context) for inner in template]
     return template
+
+
+def condition_holds(expression: str, context: Context) -> bool:
+    """Whether an `if` holds: see `conditions`, which is loaded only where a plan has one.
+
+    Raises:
+        NoteError: `expression-failed`, where it cannot be worked out or is neither true nor false.
+    """
+    from signoff.plan.conditions import holds
+
+    return holds(expression, context)
 
 
 def _evaluate_text(text: str, context: Context) -> Json:

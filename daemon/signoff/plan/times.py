@@ -1,4 +1,4 @@
-"""Times and durations as people write them in a note.
+"""Times as people write them in a note.
 
 The documented rule for `run_at` and `expires`:
 
@@ -21,8 +21,6 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|z|[+-]\d{2}(?::?\d{2})?)?", re.ASCII
 )
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(ms|s|m|h|d)", re.ASCII)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _HINT = (
     "Write it like 2026-03-01T09:00:00+01:00, or 2026-03-01 09:00 for local time, "
     "or 2026-03-01 for the whole day."
@@ -98,16 +96,3 @@ def expiry(
         else read_time(note_expires, zone=zone, end_of_day=True, key="expires")
     )
     return named if policy_ttl is None else min(named, approved + timedelta(seconds=policy_ttl))
-
-
-def read_duration(text: str) -> float:
-    """Seconds, from `500ms`, `30s`, `5m`, `24h` or `7d`.
-
-    Raises:
-        ValueError: for anything else, and for nothing at all (`0s`).
-    """
-    parts = _DURATION.fullmatch(text.strip())
-    seconds = float(parts[1]) * _SECONDS[parts[2]] if parts else 0.0
-    if not seconds:
-        raise ValueError(text)
-    return seconds
