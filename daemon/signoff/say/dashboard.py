@@ -1,0 +1,143 @@
+"""`Dashboard.md`: what waits for a person, what runs, what went wrong, and how the servers are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from signoff.model import PlanState, Status
+from signoff.say.escape import code, sentence, visible
+from signoff.say.progress import progress
+from signoff.say.words import advice, moment, plural
+
+_ASKS = "a call was sent and no answer came. Open the note and tick what is true."
+LAST_DONE = 10
+"""How many finished plans are listed."""
+
+_LINKABLE = re.compile(r"[^\[\]|#^\\%<>{}`:*?\"\n]+")
+"""A path that a wiki link can hold without meaning anything else."""
+
+
+class ServerState(Protocol):
+    """How a server is."""
+
+    @property
+    def status(self) -> str:
+        """`available`, `degraded`, `unavailable` or `unknown`."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in plain words; empty where nothing is."""
+
+
+def dashboard(plans: Iterable[PlanState], servers: Mapping[str, ServerState], now: datetime) -> str:
+    """The whole file. The daemon's own: nothing that is typed into it is kept.
+
+    Args:
+        plans: all that may still do something, and those that have ended lately.
+        servers: by name.
+        now: with the local zone.
+    """
+    known = sorted(plans, key=lambda plan: (plan.frozen, plan.id))
+    zone = now.tzinfo
+    assert zone is not None  # noqa: S101
+
+    def at(time: str) -> str:
+        return moment(time, zone)
+
+    parts = [
+        "# Signoff",
+        f"Written by Signoff on {moment(now, zone)}. What you type here is lost. All plans: [[Plans.base]].",
+        *_part(
+            "Waiting for you",
+            known,
+            {Status.PENDING},
+            lambda plan: _waits(plan, at),
+            "Nothing waits for you.",
+        ),
+        *_part("Did it happen?", known, {Status.UNKNOWN}, lambda _plan: _ASKS, ""),
+        *_part("Stopped", known, {Status.FAILED}, _stopped, ""),
+        *_part(
+            "Running",
+            known,
+            {Status.APPROVED, Status.RUNNING, Status.WAITING, Status.SCHEDULED},
+            lambda plan: _runs(plan, at),
+            "Nothing runs.",
+        ),
+        *_finished(known, at),
+        *_servers(servers),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _part(
+    title: str,
+    plans: Iterable[PlanState],
+    statuses: set[Status],
+    line: Callable[[PlanState], str],
+    empty: str,
+) -> list[str]:
+    lines = [f"- {link(plan)}: {line(plan)}" for plan in plans if plan.status in statuses]
+    if not lines:
+        return [f"## {title}", empty] if empty else []
+    return [f"## {title}", "\n".join(lines)]
+
+
+def _waits(plan: PlanState, at: Callable[[str], str]) -> str:
+    said = f"{sentence(plan.risk)} risk, {plural(len(plan.steps), 'step')}, shown on {at(plan.frozen)}"
+    if plan.approvals:
+        said += (
+            f", approved by {', '.join(code(one.approver) for one in plan.approvals)}, more approvers needed"
+        )
+    if plan.expires:
+        said += f", expires on {at(plan.expires)}"
+    return f"{said}. {_why(plan)}".rstrip()
+
+
+def _stopped(plan: PlanState) -> str:
+    return f"{progress(plan)} done. {_why(plan)} {sentence(advice(plan.reason))}".rstrip()
+
+
+def _runs(plan: PlanState, at: Callable[[str], str]) -> str:
+    until = f", next on {at(plan.until)}" if plan.until else ""
+    return f"{plan.status.value}, {progress(plan)} done{until}. {_why(plan)}".rstrip()
+
+
+def _why(plan: PlanState) -> str:
+    if not plan.reason:
+        return ""
+    return f"{sentence(plan.message, limit=200)} ({code(plan.reason)})".lstrip()
+
+
+def _finished(plans: Iterable[PlanState], at: Callable[[str], str]) -> list[str]:
+    done = [plan for plan in plans if plan.status is Status.DONE]
+    latest = sorted(done, key=lambda plan: plan.finished or "", reverse=True)[:LAST_DONE]
+    if not latest:
+        return []
+    lines = [
+        f"- {link(plan)}: {at(plan.finished)}" if plan.finished else f"- {link(plan)}" for plan in latest
+    ]
+    return ["## Done lately", "\n".join(lines)]
+
+
+def _servers(servers: Mapping[str, ServerState]) -> list[str]:
+    if not servers:
+        return []
+    lines = []
+    for name, state in sorted(servers.items()):
+        reason = f". {sentence(state.reason, limit=200)}" if state.reason else ""
+        lines.append(f"- {code(name)}: {sentence(str(state.status))}{reason}")
+    return ["## Servers", "\n".join(lines)]
+
+
+def link(plan: PlanState) -> str:
+    """A wiki link to the plan's note, or its path as code where a link could mean something else."""
+    title = sentence(plan.title, limit=100) if plan.title else code(plan.id)
+    path = plan.path.removesuffix(".md")
+    if not _LINKABLE.fullmatch(path) or visible(path) != path or not plan.path.endswith(".md"):
+        return f"{title} ({code(plan.path)})"
+    if title == plan.title and _LINKABLE.fullmatch(title):
+        return f"[[{path}|{title}]]"
+    return f"[[{path}]] {title}"

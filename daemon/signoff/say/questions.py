@@ -1,0 +1,216 @@
+"""What the daemon asks: about a call whose outcome nobody knows, and about a note that it cannot read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from signoff.errors import SignoffError
+from signoff.model import Json, JsonObject, Status, StepState, StepStatus
+from signoff.say.arguments import show_arguments
+from signoff.say.block import callout, paragraphs
+from signoff.say.escape import bounded, code, fenced, plain_property, sentence
+from signoff.say.preview import shell_word
+from signoff.say.progress import approved_by, record, step_table
+from signoff.say.view import PlanView
+from signoff.say.words import advice
+
+HAPPENED = "happened"
+DID_NOT_HAPPEN = "did-not-happen"
+
+_WORDS = {HAPPENED: "It happened", DID_NOT_HAPPEN: "It did not happen"}
+_ANSWERS = {words: answer for answer, words in _WORDS.items()}
+
+ANSWER = re.compile(
+    r"> ?[-*+] \[(?P<mark>[^\]])\] (?P<words>It happened|It did not happen) \(step (?P<step>[^()\s]+)\)"
+)
+"""A line that answers a question about a step; any mark but a space is a tick, as Obsidian has it."""
+_FENCE = re.compile(r"> ?(?P<fence>`{3,}|~{3,})(?P<info>.*)")
+
+
+# ---------------------------------------------------------------- did it happen?
+
+
+def unknown(view: PlanView) -> str:
+    """The section of a plan with a call whose outcome is not known: which call, and two boxes to tick."""
+    asked = view.steps(StepStatus.UNKNOWN)
+    lines = paragraphs(
+        "A call was sent and no answer came, so it is not known whether it happened. "
+        "It is not called again by itself.",
+        "Look at the other end, then tick what is true. Nothing more runs before that.",
+    )
+    for step in asked:
+        lines.extend(_question(view, step))
+    lines.extend(paragraphs(approved_by(view)))
+    return callout("warning", "Signoff: did it happen?", [*lines, *step_table(view), record(view)])
+
+
+def _question(view: PlanView, step: StepState) -> list[str]:
+    plan, number = shell_word(view.state.id), list(view.state.steps).index(step.id) + 1
+    name = sentence(view.redactor.text(step.name)) if step.name else code(step.id)
+    shown = _sent(view, step)
+    why = sentence(view.redactor.text(step.message)) or "no answer came"
+    command = code(f"signoff resolve {plan} {number} {HAPPENED}")
+    other = code(f"signoff resolve {plan} {number} {DID_NOT_HAPPEN}")
+    return [
+        *paragraphs(
+            f"**Step {number}, {name}:** {_when(view, step)}", *shown[:1], f"Why it is not known: {why}"
+        ),
+        *shown[1:],
+        tick_line(step.id, HAPPENED),
+        tick_line(step.id, DID_NOT_HAPPEN),
+        "",
+        *paragraphs(f"Or run {command}, or {other}."),
+    ]
+
+
+def _when(view: PlanView, step: StepState) -> str:
+    last = step.attempts[-1] if step.attempts else None
+    if last is None:
+        return f"{code(step.call)} was called."
+    return f"{code(f'{last.server}.{last.tool}')} was called on {view.moment(last.started)}."
+
+
+def _sent(view: PlanView, step: StepState) -> list[str]:
+    """The arguments: a line, then fences for long values."""
+    arguments = view.sent.get(step.id)
+    if arguments is None:
+        arguments = _approved_arguments(view, step)
+    if arguments is None:
+        return []
+    secret = view.assessment.secret(step.id) if view.assessment else frozenset()
+    shown = show_arguments(view, arguments, label="Arguments", secret=secret)
+    return [f"Arguments: {shown.brief}.", *shown.below]
+
+
+def _approved_arguments(view: PlanView, step: StepState) -> JsonObject | None:
+    frozen = next((one for one in view.frozen.steps if one.id == step.id), None) if view.frozen else None
+    if frozen is None:
+        return None
+    last = step.attempts[-1] if step.attempts else None
+    called = f"{last.server}.{last.tool}" if last else ""
+    made = next((call for call in frozen.calls if call.name == called), frozen.calls[0])
+    return dict(made.arguments)
+
+
+def tick_line(step: str, answer: str) -> str:
+    """An empty box for one answer about one step, without the `> ` before it."""
+    return f"- [ ] {_WORDS[answer]} (step {step})"
+
+
+def answers(section: str) -> dict[str, str]:
+    """What a person ticked in the daemon's section: step id to `happened` or `did-not-happen`.
+
+    Only the daemon's own lines count, never what stands in a fence (a tool may have answered with a
+    line that looks like one). Where both boxes of a step are ticked, or a box stands there twice,
+    there is no answer.
+    """
+    ticked: dict[str, set[str]] = {}
+    seen: list[tuple[str, str]] = []
+    for line in _outside_fences(section):
+        match = ANSWER.fullmatch(line.rstrip())
+        if match is None:
+            continue
+        step, answer = match["step"], _ANSWERS[match["words"]]
+        seen.append((step, answer))
+        if match["mark"] != " ":
+            ticked.setdefault(step, set()).add(answer)
+    return {
+        step: next(iter(given))
+        for step, given in ticked.items()
+        if len(given) == 1 and all(seen.count((step, answer)) == 1 for answer in _WORDS)
+    }
+
+
+def contradictions(section: str) -> list[str]:
+    """The steps for which both boxes are ticked."""
+    marks: dict[str, set[str]] = {}
+    for line in _outside_fences(section):
+        match = ANSWER.fullmatch(line.rstrip())
+        if match is not None and match["mark"] != " ":
+            marks.setdefault(match["step"], set()).add(match["words"])
+    return [step for step, words in marks.items() if len(words) > 1]
+
+
+def _outside_fences(section: str) -> Iterator[str]:
+    fence = ""
+    for line in re.split(r"\r?\n", section):
+        match = _FENCE.fullmatch(line.rstrip())
+        if not fence:
+            if match is not None:
+                fence = match["fence"]
+            else:
+                yield line
+        elif match is not None and match["fence"].startswith(fence) and not match["info"]:
+            fence = ""
+
+
+# ---------------------------------------------------------------- what is wrong with this note?
+
+
+def question_section(error: SignoffError) -> str:
+    """The section of a note that looks like a plan and cannot be read: what, where, and how to mend it."""
+    where = _place(error)
+    lines = [
+        *paragraphs(
+            "This note asks for an action, but it cannot be read as a plan yet. Nothing was called.",
+            f"{sentence(error.message)}{where} ({code(error.code)})",
+        ),
+        *_hint(error.hint),
+        "Mend the note and save it: it is then checked again.",
+    ]
+    return callout("bug", "Signoff: this plan needs mending", lines)
+
+
+def _place(error: SignoffError) -> str:
+    if error.line is None:
+        return ""
+    return (
+        f" Line {error.line}, column {error.column}." if error.column is not None else f" Line {error.line}."
+    )
+
+
+def _hint(hint: str) -> list[str]:
+    if not hint:
+        return []
+    if "\n" in hint or _looks_like_a_line(hint):
+        return ["Write it like this:", *fenced(bounded(hint), "yaml"), ""]
+    return paragraphs(sentence(hint))
+
+
+def _looks_like_a_line(hint: str) -> bool:
+    """A corrected line of YAML rather than prose: `subject: "Re: the offer"`."""
+    return re.fullmatch(r"[ -]*[\w-]+:( .*)?", hint) is not None
+
+
+def question_keys(error: SignoffError) -> dict[str, Json]:
+    """The daemon's properties of such a note; None removes one."""
+    keys: dict[str, Json] = dict.fromkeys(
+        ("risk", "digest", "progress", "started", "finished", "next_run", "run")
+    )
+    return {"status": Status.DRAFT.value, **keys, "error": error_line(error.code, error.message)}
+
+
+def error_line(code_: str, message: str) -> str:
+    """`code: message` for a property: one line that no program acts on, at most 300 characters."""
+    text = " ".join(f"{code_}: {message}".split())
+    return plain_property(text if len(text) <= 300 else f"{text[:300]} …")
+
+
+# ---------------------------------------------------------------- why does this note do nothing?
+
+
+def refusal_section(reason: str, message: str, *, original: str = "") -> str:
+    """The section of a note that must not run: a copy, a used approval, a second note with one id.
+
+    Args:
+        reason: the reason code.
+        message: what is the matter, in plain words.
+        original: the path of the note that the plan belongs to; empty where there is none.
+    """
+    lines = paragraphs(
+        f"Nothing was called for this note. {sentence(message)} ({code(reason)})",
+        f"The plan belongs to {code(original)}." if original else "",
+        sentence(advice(reason)),
+    )
+    return callout("failure", "Signoff: this note does not run", lines)

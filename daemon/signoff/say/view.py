@@ -1,0 +1,108 @@
+"""What there is to say about one plan, gathered by the caller and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Protocol
+
+from signoff.model import (
+    Assessment,
+    Folder,
+    FrozenPlan,
+    Json,
+    JsonObject,
+    PlanState,
+    Requirement,
+    StepState,
+    StepStatus,
+)
+from signoff.redact import Redactor
+from signoff.say.words import moment
+
+FOLDERS: Mapping[Folder, str] = {
+    Folder.INBOX: "Inbox",
+    Folder.PENDING: "Pending_Approval",
+    Folder.APPROVED: "Approved",
+    Folder.DONE: "Done",
+    Folder.FAILED: "Failed",
+    Folder.REJECTED: "Rejected",
+}
+
+
+class Change(Protocol):
+    """One difference between what was approved and what the note says now; None where there is none."""
+
+    @property
+    def where(self) -> str:
+        """The place, such as `step proposal, argument to`."""
+
+    @property
+    def old(self) -> Json:
+        """What was approved."""
+
+    @property
+    def new(self) -> Json:
+        """What the note says now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """Everything that the daemon's section of a note is made of.
+
+    Attributes:
+        state: what the ledger knows.
+        frozen: what will be called; None where its blob is gone (it may be deleted after a time).
+        assessment: what the policy says now; None where it was not asked (ended plans).
+        results: by step id, `CallResult.to_json()` of finished steps, already redacted.
+        sent: by step id, the arguments of its last call as they were sent, already redacted.
+        changes: what changed since an earlier approval or presentation.
+        missing: how many further approvers are needed.
+        candidates: names of approvers who may still approve.
+        ended_by, ended_reason: who rejected or cancelled it and why, as typed; empty where not known.
+        ttl: seconds an approval holds where neither the note nor the policy says less.
+        zone: local time.
+        folders: the folder names of the settings.
+        redactor: hides secrets in whatever is shown.
+    """
+
+    state: PlanState
+    frozen: FrozenPlan | None = None
+    assessment: Assessment | None = None
+    results: Mapping[str, JsonObject] = field(default_factory=dict)
+    sent: Mapping[str, JsonObject] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
+    missing: int = 0
+    candidates: Sequence[str] = ()
+    ended_by: str = ""
+    ended_reason: str = ""
+    ttl: float | None = None
+    zone: tzinfo = UTC
+    folders: Mapping[Folder, str] = field(default_factory=lambda: FOLDERS)
+    redactor: Redactor = field(default_factory=Redactor)
+
+    @property
+    def requirement(self) -> Requirement:
+        """What the policy asks for; its weakest form where it was not asked."""
+        return self.assessment.requirement if self.assessment else Requirement()
+
+    def folder(self, folder: Folder) -> str:
+        """The name of a folder with a slash, as a person sees it."""
+        return f"{self.folders[folder]}/"
+
+    def moment(self, time: str) -> str:
+        """A recorded time in local time, with the zone."""
+        return moment(time, self.zone)
+
+    def steps(self, *statuses: StepStatus) -> list[StepState]:
+        """The steps in one of these states, in the order of the plan."""
+        return [step for step in self.state.steps.values() if step.status in statuses]
+
+    def started(self) -> bool:
+        """Whether any call of this plan was ever intended."""
+        return any(step.attempts for step in self.state.steps.values())
+
+    def hide(self, value: Json, secret: Collection[str] = ()) -> Json:
+        """The value with secrets replaced by `[redacted]`; `secret` names further arguments to hide."""
+        return self.redactor.json(value, secret)
