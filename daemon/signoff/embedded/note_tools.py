@@ -43,9 +43,9 @@ class NoteTools:
         entries = self._notes.walk(call.arguments.get("folder", "").strip("/"))
         shown = list(islice(entries, limit))
         total = len(shown) + sum(1 for _ in entries)
-        count = f"{total} notes" if total <= limit else f"{limit} of {total} notes"
+        count = str(total) if total <= limit else f"{limit} of {total}"
         return Answer(
-            "\n".join([f"{count} in {self._notes.folder}.", *(entry.path for entry in shown)]),
+            "\n".join([f"Notes in {self._notes.folder}: {count}.", *(entry.path for entry in shown)]),
             {"notes": [_listed(entry) for entry in shown], "total": total, "truncated": total > limit},
         )
 
@@ -63,7 +63,7 @@ class NoteTools:
             matches += islice(self._matches(entry.path, call.arguments["query"].casefold()), _MATCHES_A_NOTE)
         truncated = truncated or len(matches) > limit
         shown = matches[:limit]
-        head = f"{len(shown)} matches in {searched} notes of {self._notes.folder}{', and more' * truncated}."
+        head = f"Matches in {self._notes.folder}: {len(shown)}{' and more' * truncated}."
         return Answer(
             "\n".join([head, *(f"{match['path']}:{match['line']}: {match['text']}" for match in shown)]),
             {"matches": [*shown], "notes_searched": searched, "truncated": truncated},

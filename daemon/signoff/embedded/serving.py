@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,7 +93,8 @@ async def _carry_out(tool: Tool, call: Call, running: _Running) -> protocol.Call
             call.given_up.set()
             raise
         except Exception as error:
-            # Its text stays here: the protocol's error would carry it to the note.
+            # Where, but not what: the error's text may hold arguments or settings.
+            traceback.print_tb(error.__traceback__)
             raise MCPError(
                 protocol.INTERNAL_ERROR,
                 f"{tool.name} failed inside ({type(error).__name__}); see the server's log.",
