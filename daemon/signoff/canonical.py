@@ -38,7 +38,7 @@ def canonical(value: Json) -> bytes:
             pass
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise NotCanonical(
             f"A number or text cannot be written exactly: {error}.", hint="Put the number in quotes."
         ) from error

@@ -19,6 +19,7 @@ from signoff.model import JsonObject
 
 _HASH = b',"hash":"'
 _HEX = 64
+_LARGEST_EXACT = 2**53 - 1
 _KEYS = frozenset(Entry._fields) - {"hash"}
 
 
@@ -110,20 +111,39 @@ def _read_canonical(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _is_canonical(found: JsonObject, body: bytes) -> bool:
+def _is_canonical(found: dict[str, Any], body: bytes) -> bool:
     try:
-        if may_be_trusted(body) and not holds_float(found["data"]):
+        if may_be_trusted(body) and not holds_float(found):
             return orjson.dumps(found, option=SORTED) == body
-        return canonical(found) == body
-    except (orjson.JSONEncodeError, NotCanonical):
+    except orjson.JSONEncodeError:  # an integer beyond 2**53: the slow way knows what to do
+        pass
+    except RecursionError:
+        return False
+    try:
+        return canonical(_as_doubles(found)) == body
+    except (NotCanonical, RecursionError):
         return False
 
 
+def _as_doubles(value: Any) -> Any:
+    """As the standard reads JSON: a number like 1e16 is written as an integer, and is a double still."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _as_doubles(each) for key, each in value.items()}
+    if kind is list:
+        return [_as_doubles(each) for each in value]
+    return float(value) if kind is int and abs(value) > _LARGEST_EXACT else value
+
+
 def _why_unhashed(line: bytes) -> str:
+    if line[-1:] != b"\n":
+        return "it is cut off"
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
         return "it is not JSON"
     if type(found) is not dict or found.keys() != _KEYS | {"hash"}:
         return "it does not have exactly the keys of an entry"
+    if not _is_canonical(found, line[:-1]):
+        return "it is not in canonical form"
     return "its hash does not match its content"

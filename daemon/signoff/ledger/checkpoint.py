@@ -91,7 +91,7 @@ def read_checkpoint(path: Path, public_key: Ed25519PublicKey | None) -> Checkpoi
         CheckpointError: it cannot be read as one, or its signature does not fit.
     """
     try:
-        data, _ = durable.read_regular(path.parent, path.name)
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
     checkpoint = _parse(data, path)

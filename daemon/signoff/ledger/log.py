@@ -90,9 +90,13 @@ class Ledger:
             resumed = resume(directory, public_key=key.public_key() if key else None, blobs=blobs)
             repair = resumed.torn and cut_torn_tail(directory, resumed.torn)
             writer = Writer(directory, resumed, key=key, clock=clock)
-            if repair:
-                writer.append([draft(_repaired(repair))])
-            writer.checkpoint()
+            try:
+                if repair:
+                    writer.append([draft(_repaired(repair))])
+                writer.checkpoint()
+            except (OSError, LedgerError):
+                writer.close()
+                raise
         except OSError as error:
             raise LedgerError(
                 f"The audit log cannot be opened: {error}. Nothing was started.", file=str(directory)

@@ -63,7 +63,8 @@ class Writer:
         self._hash: Hash = hashlib.sha256()
         if resumed.hashes:
             newest = list(resumed.hashes)[-1]
-            self._open(newest, resumed.sizes[newest], resumed.hashes[newest])
+            fd = os.open(newest, _FLAGS, 0o600)
+            self._adopt(fd, newest, resumed.sizes[newest], resumed.hashes[newest])
 
     @property
     def chain(self) -> Chain:
@@ -132,16 +133,19 @@ class Writer:
         file = self._directory / f"{month}.jsonl"
         if file == self._file:
             return
-        former = self._file.name, Covered(self._size, self._hash.hexdigest())
-        self._open(file, 0, hashlib.sha256())
-        durable.sync_directory(self._directory)
-        if former[1].bytes:
-            self._closed[former[0]] = former[1]
-
-    def _open(self, file: Path, size: int, running: Hash) -> None:
         fd = os.open(file, _FLAGS, 0o600)
+        try:
+            durable.sync_directory(self._directory)
+        except OSError:
+            os.close(fd)
+            raise
+        self._adopt(fd, file, 0, hashlib.sha256())
+
+    def _adopt(self, fd: int, file: Path, size: int, running: Hash) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+        if self._size:
+            self._closed[self._file.name] = Covered(self._size, self._hash.hexdigest())
         self._fd, self._file, self._size, self._hash = fd, file, size, running
         self._closed.pop(file.name, None)
 
