@@ -1,0 +1,446 @@
+"""The one task that a server belongs to: connects, lists its tools, keeps it, and connects again.
+
+Everything that the SDK wants done in one task is done in this one: a client is entered and left here.
+Callers use the connection from their own tasks. The owner is stopped by an event, never by cancelling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import mcp_types as types
+from mcp import Client, MCPError
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from signoff import __version__
+from signoff.model import ServerView
+from signoff.servers.config import HttpLaunch, ServerConfig
+from signoff.servers.exchange import CURRENT, Exchange
+from signoff.servers.health import Breaker, ServerHealth, Status, backoff
+from signoff.servers.http import HttpLink
+from signoff.servers.stderr import StderrLog, log_path
+from signoff.servers.stdio import StdioLink
+from signoff.servers.tools import Listing, list_tools
+from signoff.servers.trouble import Trouble, trouble_of
+
+if TYPE_CHECKING:
+    from mcp.client.session import ClientRequestContext, IncomingMessage
+
+    from signoff.servers.tree import Keeper
+
+CONNECT_TIMEOUT = 60.0
+"""Seconds until the tools are listed: `npx` may have to download the server first."""
+
+LIST_TIMEOUT = 30.0
+QUIET, LONGEST_BURST = 0.05, 0.5
+"""Seconds: tools are listed anew once the server has been quiet for so long, at the latest after so long."""
+
+DRAIN = 10.0
+"""Seconds for calls in flight to end before a connection that is no more use is left."""
+
+SHORT_LIFE = 5.0
+"""Seconds; a server that lives shorter is connected again ever more slowly."""
+
+PING_TIMEOUT = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class Incarnation:
+    """One connection, from its tools being known to its end."""
+
+    generation: int
+    client: Client
+    link: StdioLink | HttpLink
+    listing: Listing
+    in_flight: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    fresh: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is there."""
+        return not self.link.closed.is_set()
+
+    def enter(self) -> None:
+        """A call begins."""
+        self.in_flight += 1
+        self.idle.clear()
+
+    def leave(self) -> None:
+        """A call has ended."""
+        self.in_flight -= 1
+        if not self.in_flight:
+            self.idle.set()
+
+
+class Owner:
+    """Keeps one server connected.
+
+    Attributes:
+        settled: set once it was connected, or failed to, for the first time.
+        incarnation: the connection, while there is one.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        keeper: Keeper | None,
+        logs: Path | None,
+        on_change: Callable[[str], None],
+        connect_timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
+        self.config = config
+        self.settled = asyncio.Event()
+        self.incarnation: Incarnation | None = None
+        self.trouble: Trouble | None = _standing_trouble(config)
+        self._keeper = keeper
+        self._logs = logs
+        self._on_change = on_change
+        self._connect_timeout = connect_timeout
+        self._breaker = Breaker()
+        self._mode: Literal["auto", "legacy"] = "auto"
+        self._generation = 0
+        self._short_lives = 0
+        self._listing: Listing | None = None
+        self._clock: asyncio.Timeout | None = None
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._restarting = False
+        self._relist = False
+        self._errors = 0
+        self._faults_in_row = 0
+        self._last_check: str | None = None
+        self._response_ms: float | None = None
+
+    # ---- what is known
+
+    def view(self) -> ServerView:
+        """The server as the reader and the gate see it; tools stay known while it is away."""
+        tools = None if self._listing is None else self._listing.tools
+        return ServerView(
+            name=self.config.name,
+            launch=self.config.launch_identity(),
+            tools=tools,
+            problem="" if tools is not None else self._problem(),
+        )
+
+    def _problem(self) -> str:
+        return self.trouble.message if self.trouble is not None else "it has not been connected yet"
+
+    def health(self) -> ServerHealth:
+        """Its condition now."""
+        status, reason, message = self._condition()
+        return ServerHealth(
+            status=status,
+            last_check=self._last_check,
+            response_time_ms=self._response_ms,
+            error_count=self._errors,
+            restarts=max(0, self._generation - 1),
+            breaker=self._breaker.state(_now()),
+            reason=reason,
+            message=message,
+        )
+
+    def _condition(self) -> tuple[Status, str, str]:
+        if self.incarnation is None:
+            if self.trouble is None:
+                return "unknown", "connecting", "It is being connected."
+            return "unavailable", self.trouble.reason, self.trouble.message
+        if self.trouble is not None:
+            return "degraded", self.trouble.reason, self.trouble.message
+        if self.incarnation.listing.problem:
+            return "degraded", "tools-ambiguous", self.incarnation.listing.problem
+        return "available", "", ""
+
+    # ---- what others ask of it
+
+    def stop(self) -> None:
+        """Ends the connection and the task, soon."""
+        self._stopping = True
+        self._interrupt()
+
+    def restart(self) -> None:
+        """Ends the connection and makes a new one, at once."""
+        self._restarting = True
+        self._breaker.succeeded()
+        self._short_lives = 0
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._wake.set()
+        if self._clock is not None:
+            with contextlib.suppress(RuntimeError):  # it has run out by itself
+                self._clock.reschedule(_now())
+
+    def answered(self) -> None:
+        """A call was answered."""
+        self._faults_in_row = 0
+
+    def faulted(self, message: str) -> None:
+        """A call ended in a fault of the server: three in a row, and it counts as degraded."""
+        self._errors += 1
+        self._faults_in_row += 1
+        if self._faults_in_row >= 3 and self.trouble is None:
+            self._change(Trouble("failing", message))
+
+    async def check(self) -> ServerHealth:
+        """Asks the server whether it is there, and measures how long it takes to answer."""
+        incarnation = self.incarnation
+        if incarnation is None:
+            return self.health()
+        began = _now()
+        try:
+            async with asyncio.timeout(PING_TIMEOUT):
+                await _ping(incarnation.client)
+        except TimeoutError:
+            self._errors += 1
+            self._change(Trouble("not-answering", f"It did not answer within {PING_TIMEOUT:g} seconds."))
+        except MCPError as error:
+            if not incarnation.connected:
+                self._errors += 1
+            elif error.code != types.METHOD_NOT_FOUND:
+                self._change(Trouble("failing", self.config.scrub(error.message)))
+        else:
+            self._response_ms = round((_now() - began) * 1000, 3)
+            if self.trouble is not None and incarnation is self.incarnation:
+                self._faults_in_row = 0
+                self._change(None)
+        self._last_check = _utc()
+        return self.health()
+
+    # ---- the task
+
+    async def run(self) -> None:
+        """Connects and keeps the server until `stop`."""
+        if self.trouble is not None:
+            self.settled.set()
+            return
+        try:
+            while not self._stopping:
+                await self._live()
+                await self._pause()
+        finally:
+            self.incarnation = None
+            self.settled.set()
+
+    async def _pause(self) -> None:
+        failures = max(self._breaker.failures - 1, self._short_lives)
+        delay = backoff(max(0, failures), jitter=random.random())  # noqa: S311
+        delay = max(delay, self._breaker.wait(_now()))
+        if self._restarting or self._stopping:
+            return
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._wake.wait()
+
+    async def _live(self) -> None:
+        """One connection, from its beginning to its end; whatever goes wrong is noted, not raised."""
+        self._restarting = False
+        self._wake.clear()
+        self._breaker.attempt()
+        link = self._link()
+        exchange = Exchange(timeout=self._connect_timeout)
+        token = CURRENT.set(exchange)
+        began: float | None = None
+        failure: BaseException | None = None
+        try:
+            async with asyncio.timeout(self._connect_timeout) as clock:
+                self._clock = clock
+                async with self._client(link) as client:
+                    incarnation = await self._connected(client, link)
+                    clock.reschedule(None)
+                    self._clock = None
+                    CURRENT.set(None)
+                    began = _now()
+                    await self._serve(incarnation)
+        except asyncio.CancelledError as error:
+            if _cancelled_from_outside():
+                raise
+            failure = error
+        except Exception as error:  # noqa: BLE001  the SDK raises anything, also in groups; the owner outlives it
+            failure = error
+        finally:
+            self._clock = None
+            self.incarnation = None
+            CURRENT.reset(token)
+        await self._ended(link, exchange, failure, began)
+
+    def _link(self) -> StdioLink | HttpLink:
+        launch = self.config.launch
+        if isinstance(launch, HttpLaunch):
+            return HttpLink(launch, on_closed=self._wake.set)
+        stderr = StderrLog(log_path(self._logs / "servers", self.config.name) if self._logs else None)
+        return StdioLink(launch, keeper=self._keeper, stderr=stderr, on_closed=self._wake.set)
+
+    def _client(self, link: StdioLink | HttpLink) -> Client:
+        return Client(
+            link,
+            mode=self._mode,
+            cache=None,
+            client_info=types.Implementation(name="signoff", version=__version__),
+            elicitation_callback=_decline,
+            message_handler=self._heard,
+        )
+
+    async def _connected(self, client: Client, link: StdioLink | HttpLink) -> Incarnation:
+        """Lists every tool; only then is the server there for others."""
+        if client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+            self._mode = "legacy"  # the next connection need not ask again
+        began = _now()
+        self._relist = False
+        listing = await list_tools(client)
+        self._response_ms = round((_now() - began) * 1000, 3)
+        self._last_check = _utc()
+        self._generation += 1
+        incarnation = Incarnation(self._generation, client, link, listing)
+        incarnation.idle.set()
+        incarnation.fresh.set()
+        self.incarnation = incarnation
+        self._listing = listing
+        self._faults_in_row = 0
+        self._breaker.succeeded()
+        self._change(None)
+        self.settled.set()
+        return incarnation
+
+    async def _serve(self, incarnation: Incarnation) -> None:
+        """Waits for the end; lists the tools anew when they change."""
+        async with self._listening(incarnation.client):
+            while not (self._stopping or self._restarting) and incarnation.connected:
+                if self._relist:
+                    await self._refresh(incarnation)
+                    continue
+                await self._wake.wait()
+                self._wake.clear()
+        self.incarnation = None
+        if not self._stopping and incarnation.in_flight:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN):
+                    await incarnation.idle.wait()
+
+    async def _refresh(self, incarnation: Incarnation) -> None:
+        """Lists the tools again, after a burst of notices has ended."""
+        latest = _now() + LONGEST_BURST
+        while self._relist and _now() < latest and incarnation.connected:
+            self._relist = False
+            await asyncio.sleep(QUIET)
+        self._relist = False
+        async with asyncio.timeout(LIST_TIMEOUT):
+            listing = await list_tools(incarnation.client)
+        incarnation.listing = self._listing = listing
+        if not self._relist:
+            incarnation.fresh.set()
+        self._on_change(self.config.name)
+
+    async def _heard(self, message: IncomingMessage) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            self._tools_changed()
+
+    def _tools_changed(self) -> None:
+        self._relist = True
+        if self.incarnation is not None:
+            self.incarnation.fresh.clear()
+        self._wake.set()
+
+    @asynccontextmanager
+    async def _listening(self, client: Client) -> AsyncIterator[None]:
+        """On a connection of the newer protocol, changes of the tools come only when asked for."""
+        tools = client.server_capabilities.tools
+        if client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS or tools is None or not tools.list_changed:
+            yield
+            return
+        task = asyncio.create_task(self._listen(client), name=f"changes of {self.config.name}")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _listen(self, client: Client) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                async with client.listen(tools_list_changed=True) as changes:
+                    async for _ in changes:
+                        self._tools_changed()
+            await asyncio.sleep(5.0)
+            self._tools_changed()  # what happened meanwhile was not told
+
+    async def _ended(
+        self,
+        link: StdioLink | HttpLink,
+        exchange: Exchange,
+        failure: BaseException | None,
+        began: float | None,
+    ) -> None:
+        """Notes why a connection could not be made, or was lost."""
+        if self._stopping or (self._restarting and failure is None):
+            return
+        self._errors += 1
+        self._last_check = _utc()
+        if began is None:
+            if self._mode == "auto" and link.reason == "exited" and self.config.transport == "stdio":
+                self._mode = "legacy"  # it may have died of the question which protocol it speaks
+                self._restarting = True
+                return
+            self._breaker.failed(_now())
+        else:
+            self._short_lives = self._short_lives + 1 if _now() - began < SHORT_LIFE else 0
+        self._change(await trouble_of(self.config, link, exchange, failure))
+        self.settled.set()
+
+    def _change(self, trouble: Trouble | None) -> None:
+        self.trouble = trouble
+        self._on_change(self.config.name)
+
+
+def _standing_trouble(config: ServerConfig) -> Trouble | None:
+    """Why a server is not even tried; None where it is."""
+    if config.disabled:
+        return Trouble("disabled", "It is disabled in mcp_servers.json.")
+    if config.missing:
+        names = ", ".join(config.missing)
+        return Trouble(
+            "missing-variable",
+            f"It needs {names}, which is not set. Set it in the environment or in config/.env, and restart.",
+        )
+    if config.transport == "sse":
+        return Trouble(
+            "transport-unsupported",
+            "It uses the old SSE transport, which is not supported yet. Ask for its streamable HTTP address.",
+        )
+    return None
+
+
+async def _decline(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
+    """Nobody is there to ask yet."""
+    return types.ElicitResult(action="decline")
+
+
+async def _ping(client: Client) -> None:
+    if client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+        await client.session.send_request(types.PingRequest(), types.EmptyResult)
+    else:
+        await client.session.send_discover(client.protocol_version)
+
+
+def _cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,62 @@
+"""What a server writes to stderr: the end of it in memory, and a bounded file of it for people."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+TAIL = 4096
+"""Bytes kept in memory, for the message when the server dies."""
+
+LARGEST_FILE = 512 * 1024
+"""Bytes; a full file becomes `NAME.stderr.1` in place of the one before."""
+
+
+def log_path(folder: Path, server: str) -> Path:
+    """The file for a server whose name may hold any character."""
+    return folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', server)}.stderr"
+
+
+class StderrLog:
+    """Takes chunks as they come; failing to write them is no reason to stop a server."""
+
+    def __init__(self, path: Path | None = None, *, largest: int = LARGEST_FILE) -> None:
+        self._path = path
+        self._largest = largest
+        self._tail = b""
+        self._fd: int | None = None
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Keeps a chunk."""
+        self._tail = (self._tail + chunk)[-TAIL:]
+        if self._path is None:
+            return
+        try:
+            self._write(chunk[-self._largest :])
+        except OSError:
+            self._path = None
+            self.close()
+
+    def _write(self, chunk: bytes) -> None:
+        assert self._path is not None  # noqa: S101
+        if self._fd is not None and self._size + len(chunk) > self._largest:
+            self.close()
+            self._path.replace(self._path.with_suffix(".stderr.1"))
+        if self._fd is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._size = os.fstat(self._fd).st_size
+        self._size += os.write(self._fd, chunk)
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def last_line(self) -> str:
+        """The last line that says something, bounded in length; empty where there was none."""
+        lines = [line.strip() for line in self._tail.decode("utf-8", "replace").splitlines()]
+        return next((line[:300] for line in reversed(lines) if line), "")
