@@ -205,7 +205,7 @@ def _words(text: str) -> list[tuple[str, bool]]:
     """The words and spaces of a text, each with whether it is plain enough to stand without a span."""
     words: list[tuple[str, bool]] = []
     for token in _TOKEN.findall(text):
-        if token.isspace():
+        if token[0] in " \t\r\n":
             words.append((" ", True))
         elif len(token) > 1 and token[0] == token[-1] == "`":
             if token[1:-1].strip():
