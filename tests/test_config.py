@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import sys
 from pathlib import Path
@@ -153,9 +154,34 @@ def test_a_wrong_file_is_refused_with_file_line_key_and_what_is_known(
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "..", "../In", "a/../b", "/In", "C:\\In", "a\\b", "In:box", "what?", "CON", "nul.txt", "com1", "a.", "a ",
-     " a", ".hidden", "~$a", "a//b", "a/", "In\x01", "x" * 201, "<a>", "a|b", "LPT¹"],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "..",
+        "../In",
+        "a/../b",
+        "/In",
+        "C:\\In",
+        "a\\b",
+        "In:box",
+        "what?",
+        "CON",
+        "nul.txt",
+        "com1",
+        "a.",
+        "a ",
+        " a",
+        ".hidden",
+        "~$a",
+        "a//b",
+        "a/",
+        "In\x01",
+        "x" * 201,
+        "<a>",
+        "a|b",
+        "LPT¹",
+    ],
+)
 @pytest.mark.promise("3")
 def test_a_folder_name_that_is_not_valid_on_every_platform_is_refused(config: Path, name: str) -> None:
     error = refusal(config, f"[vault.folders]\ninbox = {tomlish(name)}\n")
@@ -167,23 +193,33 @@ def tomlish(text: str) -> str:
     return '"' + "".join(f"\\u{ord(c):04x}" for c in text) + '"'
 
 
-@pytest.mark.parametrize("name", ["Inbox", "Pläne", "要承認", "Needs Action", "a/b/c", "console", "Aux-iliary", "1"])
+@pytest.mark.parametrize(
+    "name", ["Inbox", "Pläne", "要承認", "Needs Action", "a/b/c", "console", "Aux-iliary", "1"]
+)
 def test_folder_names_in_any_language_are_taken(config: Path, name: str) -> None:
     assert load(config, f'[vault.folders]\ninbox = "{name}"\n').vault.folders.inbox == (name,)
 
 
 @pytest.mark.parametrize(
     "folders",
-    ['inbox = "Plans"\ndone = "Plans"', 'inbox = "Plans"\ndone = "plans"', 'inbox = "Plans"\ndone = "Plans/Done"',
-     'inbox = "approved"', 'inbox = ["a", "A"]', 'inbox = "e\\u0301"\ndone = "\\u00e9"'],
-)  # fmt: skip
+    [
+        'inbox = "Plans"\ndone = "Plans"',
+        'inbox = "Plans"\ndone = "plans"',
+        'inbox = "Plans"\ndone = "Plans/Done"',
+        'inbox = "approved"',
+        'inbox = ["a", "A"]',
+        'inbox = "e\\u0301"\ndone = "\\u00e9"',
+    ],
+)
 def test_folders_that_are_one_or_lie_in_one_another_are_refused(config: Path, folders: str) -> None:
     assert "overlap" in str(refusal(config, f"[vault.folders]\n{folders}\n"))
 
 
 @pytest.mark.promise("6")
 def test_a_config_folder_inside_the_vault_is_refused(config: Path) -> None:
-    assert "could name approvers" in str(refusal(config, '[vault]\npath = ".."\n[logs]\npath = "../../logs"\n'))
+    assert "could name approvers" in str(
+        refusal(config, '[vault]\npath = ".."\n[logs]\npath = "../../logs"\n')
+    )
 
 
 def test_a_logs_folder_inside_the_vault_is_refused(config: Path) -> None:
@@ -226,12 +262,12 @@ def test_a_folder_in_the_place_of_the_file_is_refused(config: Path) -> None:
 
 
 @given(st.text(max_size=200))
-def test_no_text_at_all_makes_the_reader_fail_in_another_way(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_no_text_at_all_makes_the_reader_fail_in_another_way(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     config = tmp_path_factory.mktemp("config")
-    try:
-        load(config, text.encode("utf-8", "replace").decode())
-    except ConfigError as error:
-        assert error.message
+    with contextlib.suppress(ConfigError):
+        assert load(config, text.encode("utf-8", "replace").decode()).vault.folders == Folders()
 
 
 # ---------------------------------------------------------------- the environment
@@ -273,7 +309,9 @@ def test_a_relative_path_in_the_environment_counts_from_the_current_directory(
         ("SIGNOFF_VAULT_PATH", "", ["SIGNOFF_VAULT_PATH", "empty"]),
     ],
 )
-def test_a_wrong_variable_is_refused_by_its_name(config: Path, name: str, value: str, words: list[str]) -> None:
+def test_a_wrong_variable_is_refused_by_its_name(
+    config: Path, name: str, value: str, words: list[str]
+) -> None:
     text = str(refusal(config, **{name: value}))
     for word in words:
         assert word in text
@@ -286,7 +324,8 @@ def test_the_variables_with_another_meaning_are_let_pass(config: Path) -> None:
 @pytest.mark.promise("8")
 def test_the_env_file_lies_under_the_real_environment(config: Path) -> None:
     (config / ".env").write_text(
-        "\ufeff# secrets\n\nexport TOKEN=abc#def # the end\nA = 1\nB='it $stays' # so\nC=\"two\\nlines \\\"x\\\"\"\nEMPTY=\n",
+        "\ufeff# secrets\n\nexport TOKEN=abc#def # the end\nA = 1\nB='it $stays' # so\n"
+        'C="two\\nlines \\"x\\""\nEMPTY=\n',
         encoding="utf-8",
     )
     assert load_environment(config, {"A": "2", "HOME": "/h"}) == {
@@ -307,7 +346,9 @@ def test_settings_may_stand_in_the_env_file(config: Path) -> None:
 
 @pytest.mark.parametrize("line", ["TOKEN", "=x", "1A=x", "A='open", 'A="open', 'A="x" y', "A B=c"])
 def test_a_wrong_line_in_the_env_file_is_refused_without_showing_it(config: Path, line: str) -> None:
-    (config / ".env").write_text(f"OK=1\n{line}hunter2\n" if line.startswith("A=") else f"OK=1\n{line}\n", encoding="utf-8")
+    (config / ".env").write_text(
+        f"OK=1\n{line}hunter2\n" if line.startswith("A=") else f"OK=1\n{line}\n", encoding="utf-8"
+    )
     with pytest.raises(ConfigError) as caught:
         load_environment(config, {})
     assert (caught.value.line, "hunter2" in str(caught.value)) == (2, False)
@@ -317,15 +358,19 @@ def test_a_wrong_line_in_the_env_file_is_refused_without_showing_it(config: Path
 
 
 @pytest.mark.promise("12")
-@pytest.mark.parametrize(("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("5m", 300), ("24h", 86400), ("7d", 604800)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("5m", 300), ("24h", 86400), ("7d", 604800)]
+)
 def test_durations_are_read_and_written_as_people_write_them(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
     assert format_duration(seconds) == text
 
 
-@pytest.mark.parametrize("text", ["", "30", "s", "-5s", "1.5h", "5 minutes", "1h30m", "5M", "٣s", "1e3s", "4000d", "9" * 20 + "s"])
+@pytest.mark.parametrize(
+    "text", ["", "30", "s", "-5s", "1.5h", "5 minutes", "1h30m", "5M", "٣s", "1e3s", "4000d", "9" * 20 + "s"]
+)
 def test_what_is_not_a_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="duration|ten years"):
+    with pytest.raises(ValueError, match=r"duration|ten years"):
         parse_duration(text)
 
 

@@ -62,8 +62,8 @@ _CREDENTIAL = (
     r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key"
     r"|approval[_-]?code|totp|otp)"
 )
-_NAME = r"(?<![A-Za-z0-9_-])((?:[A-Za-z0-9]{1,40}[_-]){0,6}" + _CREDENTIAL
-_ASSIGNED = re.compile(r"(?i)" + _NAME + r"=)(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'&,;<>`|)\]}]{3,}|\[redacted\])")
+_NAME = r"(?<![A-Za-z0-9_-])(-{0,2}(?:[A-Za-z0-9]{1,40}[_-]){0,6}" + _CREDENTIAL
+_ASSIGNED = re.compile(r"(?i)" + _NAME + r"=)(?:\[redacted\]|\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'&,;<>`|)\]}]{3,})")
 _QUOTED = re.compile(
     r"(?i)([\"'](?:[A-Za-z0-9]{1,40}[_-]){0,6}" + _CREDENTIAL + r"[\"']\s*[:=]\s*)\"(?:[^\"\\\n]|\\.)+\""
 )

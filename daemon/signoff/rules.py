@@ -77,12 +77,12 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     requires: Mapping[Risk, Requirement] = field(default_factory=lambda: DEFAULT_REQUIRES)
     denied: frozenset[Risk] = frozenset()
-    expired: Mapping[Risk, str] = field(default_factory=dict)
+    expired: Mapping[Risk, str] = field(default_factory=lambda: dict.fromkeys(Risk, "reject"))
     trusted_servers: frozenset[str] = frozenset()
 
     def when_expired(self, risk: Risk) -> str:
         """`reject` or `ask`."""
-        return self.expired.get(risk, "reject")
+        return self.expired[risk]
 
 
 def requirement_for(risk: Risk, policy: Policy) -> Requirement:

@@ -10,9 +10,7 @@ import re
 import tomllib
 from pathlib import Path as FilePath
 
-import yaml
-
-from signoff.config.section import Path, Section
+from signoff.config.section import Path, Section, kind_of
 from signoff.errors import ConfigError, NoteError
 
 MOST_BYTES = 1024 * 1024
@@ -89,42 +87,23 @@ def _toml_path(line: str) -> Path:
 
 def read_yaml(path: FilePath) -> Section:
     """A YAML file as a section, read as strictly as a note's front matter; empty where there is none."""
-    from signoff.note.front import load_fragment  # the one strict YAML reader there is
+    # here, not above: reading notes is no part of reading settings
+    from signoff.note.front import load_fragment
 
     text = read_text(path)
     if text is None or not _says_something(text):
         return Section({}, str(path))
     try:
-        values = load_fragment(text)
+        values, places = load_fragment(text, first_line=1)
     except NoteError as error:
         raise ConfigError(
             error.message, hint=error.hint, file=str(path), line=error.line, column=error.column
         ) from error
-    section = Section(values if isinstance(values, dict) else {}, str(path), lines=_yaml_lines(text))
     if not isinstance(values, dict):
-        section.fail("It must be a table of keys at the top.")
-    return section
+        raise ConfigError(f"It must be a table of keys, not {kind_of(values)}.", file=str(path), line=1)
+    return Section(values, str(path), lines={keys: place.line for keys, place in places.items()})
 
 
 def _says_something(text: str) -> bool:
     """Whether there is more than comments."""
     return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
-
-
-def _yaml_lines(text: str) -> dict[Path, int]:
-    """The line of each key and list item. The text has passed the strict reader: depth is bounded."""
-    lines: dict[Path, int] = {}
-
-    def walk(node: yaml.Node | None, path: Path) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                here = (*path, str(key.value))
-                lines[here] = key.start_mark.line + 1
-                walk(value, here)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                lines[(*path, index)] = value.start_mark.line + 1
-                walk(value, (*path, index))
-
-    walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
-    return lines
