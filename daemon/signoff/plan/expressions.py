@@ -201,17 +201,6 @@ def evaluate(template: Json, context: Context) -> Json:
     return template
 
 
-def condition_holds(expression: str, context: Context) -> bool:
-    """Whether an `if` holds: see `conditions`, which is loaded only where a plan has one.
-
-    Raises:
-        NoteError: `expression-failed`, where it cannot be worked out or is neither true nor false.
-    """
-    from signoff.plan.conditions import holds
-
-    return holds(expression, context)
-
-
 def _evaluate_text(text: str, context: Context) -> Json:
     """A text with its expressions replaced."""
     pieces = _pieces(text)
