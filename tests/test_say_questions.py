@@ -7,7 +7,8 @@ from hypothesis import given
 
 from say_material import BERLIN, attempt, email, frozen_plan, hostile, poisoned, state
 from signoff.model import Status, StepState, StepStatus
-from signoff.say.questions import answers, contradictions
+from signoff.note.splice_section import section_ticks, set_section
+from signoff.say import questions
 from signoff.say.section import section
 from signoff.say.view import PlanView
 
@@ -27,6 +28,15 @@ def question(**more: object) -> str:
     )
     frozen = frozen_plan(email(to="client@example.com"))
     return section(PlanView(state(Status.UNKNOWN, step), frozen, zone=BERLIN, **more))
+
+
+def ticks(text: str) -> list[tuple[str, bool]]:
+    """The section's checkboxes as read back from a note that holds it."""
+    return section_ticks(set_section(b"# A note\n", text))
+
+
+def answers(text: str) -> dict[str, str]:
+    return questions.answers(ticks(text))
 
 
 def tick(text: str, line: str) -> str:
@@ -63,7 +73,7 @@ def test_a_tick_counts_with_any_mark_and_with_windows_line_endings() -> None:
 def test_both_ticks_are_a_contradiction_and_no_answer() -> None:
     both = tick(tick(question(), YES), NO)
     assert answers(both) == {}
-    assert contradictions(both) == ["send"]
+    assert questions.contradictions(ticks(both)) == ["send"]
 
 
 def test_a_question_that_lost_a_box_or_has_one_twice_gives_no_answer() -> None:

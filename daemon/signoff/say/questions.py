@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from signoff.errors import SignoffError
 from signoff.model import Json, JsonObject, Status, StepState, StepStatus
@@ -21,11 +21,7 @@ DID_NOT_HAPPEN = "did-not-happen"
 _WORDS = {HAPPENED: "It happened", DID_NOT_HAPPEN: "It did not happen"}
 _ANSWERS = {words: answer for answer, words in _WORDS.items()}
 
-ANSWER = re.compile(
-    r"> ?[-*+] \[(?P<mark>[^\]])\] (?P<words>It happened|It did not happen) \(step (?P<step>[^()\s]+)\)"
-)
-"""A line that answers a question about a step; any mark but a space is a tick, as Obsidian has it."""
-_FENCE = re.compile(r"> ?(?P<fence>`{3,}|~{3,})(?P<info>.*)")
+_LABEL = re.compile(r"(It happened|It did not happen) \(step ([^()\s]+)\)")
 
 
 # ---------------------------------------------------------------- did it happen?
@@ -98,51 +94,41 @@ def tick_line(step: str, answer: str) -> str:
     return f"- [ ] {_WORDS[answer]} (step {step})"
 
 
-def answers(section: str) -> dict[str, str]:
-    """What a person ticked in the daemon's section: step id to `happened` or `did-not-happen`.
+def answers(ticks: Iterable[tuple[str, bool]]) -> dict[str, str]:
+    """What a person ticked: step id to `happened` or `did-not-happen`.
 
-    Only the daemon's own lines count, never what stands in a fence (a tool may have answered with a
-    line that looks like one). Where both boxes of a step are ticked, or a box stands there twice,
-    there is no answer.
+    Where both boxes of a step are ticked, or one of them is missing or stands there twice, there is no
+    answer.
+
+    Args:
+        ticks: label and tick of each checkbox in the daemon's section, as `note.splice_section` reads
+            them (checkboxes in fences, which a tool may have answered with, are not among them).
     """
-    ticked: dict[str, set[str]] = {}
-    seen: list[tuple[str, str]] = []
-    for line in _outside_fences(section):
-        match = ANSWER.fullmatch(line.rstrip())
-        if match is None:
-            continue
-        step, answer = match["step"], _ANSWERS[match["words"]]
-        seen.append((step, answer))
-        if match["mark"] != " ":
-            ticked.setdefault(step, set()).add(answer)
+    boxes = _boxes(ticks)
     return {
-        step: next(iter(given))
-        for step, given in ticked.items()
-        if len(given) == 1 and all(seen.count((step, answer)) == 1 for answer in _WORDS)
+        step: next(answer for answer, ticked in found if ticked)
+        for step, found in boxes.items()
+        if {answer for answer, _ in found} == set(_WORDS)
+        and len(found) == len(_WORDS)
+        and sum(ticked for _, ticked in found) == 1
     }
 
 
-def contradictions(section: str) -> list[str]:
+def contradictions(ticks: Iterable[tuple[str, bool]]) -> list[str]:
     """The steps for which both boxes are ticked."""
-    marks: dict[str, set[str]] = {}
-    for line in _outside_fences(section):
-        match = ANSWER.fullmatch(line.rstrip())
-        if match is not None and match["mark"] != " ":
-            marks.setdefault(match["step"], set()).add(match["words"])
-    return [step for step, words in marks.items() if len(words) > 1]
+    boxes = _boxes(ticks)
+    return [
+        step for step, found in boxes.items() if {answer for answer, ticked in found if ticked} == set(_WORDS)
+    ]
 
 
-def _outside_fences(section: str) -> Iterator[str]:
-    fence = ""
-    for line in re.split(r"\r?\n", section):
-        match = _FENCE.fullmatch(line.rstrip())
-        if not fence:
-            if match is not None:
-                fence = match["fence"]
-            else:
-                yield line
-        elif match is not None and match["fence"].startswith(fence) and not match["info"]:
-            fence = ""
+def _boxes(ticks: Iterable[tuple[str, bool]]) -> dict[str, list[tuple[str, bool]]]:
+    boxes: dict[str, list[tuple[str, bool]]] = {}
+    for label, ticked in ticks:
+        match = _LABEL.fullmatch(label)
+        if match is not None:
+            boxes.setdefault(match[2], []).append((_ANSWERS[match[1]], ticked))
+    return boxes
 
 
 # ---------------------------------------------------------------- what is wrong with this note?
