@@ -113,7 +113,7 @@ def _read_canonical(body: bytes) -> dict[str, Any]:
 
 def _is_canonical(found: dict[str, Any], body: bytes) -> bool:
     try:
-        if may_be_trusted(body) and not holds_float(found):
+        if may_be_trusted(body) and not holds_float(found["data"]):
             return orjson.dumps(found, option=SORTED) == body
     except orjson.JSONEncodeError:  # an integer beyond 2**53: the slow way knows what to do
         pass
