@@ -99,7 +99,7 @@ def _plan_id(source: Source, key: str, plan_id: str) -> str:
             "plan-id-invalid",
             f"`{plan_id[:140]}` cannot be the id of a plan.",
             key,
-            hint="Use up to 128 letters (a to z), digits, `_`, `-` and `.`, and no name that Windows reserves.",
+            hint="Use up to 128 letters (a to z), digits, `_`, `-`, `.`, and no name that Windows reserves.",
         )
     return plan_id
 
