@@ -151,25 +151,25 @@ def _pins(old: Mapping[str, Any], new: Mapping[str, Any], *, explained: bool) ->
     """What tools declare and how servers are launched, each server once; other tools if no step says so."""
     told: set[tuple[str, bytes, bytes]] = set()
     for name in _keys(old, new):
-        before, after = _mapping(old.get(name)), _mapping(new.get(name))
-        if not before or not after:
-            yield Change(
-                f"the tool {name}", "used" if before else "not used", "used" if after else "not used"
-            )
+        if name not in old or name not in new:
+            if not explained:
+                yield Change(
+                    f"the tool {name}", *("used" if name in pins else "not used" for pins in (old, new))
+                )
             continue
+        before, after = _mapping(old[name]), _mapping(new[name])
         yield from _parts(
             f"the tool {name}",
             _DEFINITION_WORDS,
-            _mapping(before["definition"]),
-            _mapping(after["definition"]),
+            _mapping(before.get("definition")),
+            _mapping(after.get("definition")),
         )
         server = name.split(".", 1)[0]
-        launches = (server, canonical(before["launch"]), canonical(after["launch"]))
-        if launches not in told:
-            told.add(launches)
-            yield from _parts(
-                f"the server {server}", _LAUNCH_WORDS, _mapping(before["launch"]), _mapping(after["launch"])
-            )
+        launches = [_mapping(pin.get("launch")) for pin in (before, after)]
+        told_as = (server, canonical(dict(launches[0])), canonical(dict(launches[1])))
+        if told_as not in told:
+            told.add(told_as)
+            yield from _parts(f"the server {server}", _LAUNCH_WORDS, *launches)
 
 
 def _parts(
