@@ -292,6 +292,12 @@ def test_environment_variables_override_the_file(config: Path, tmp_path: Path) -
     assert settings.approval.code_window == 300
 
 
+def test_a_path_in_the_environment_may_start_at_home(config: Path) -> None:
+    assert load(config, SIGNOFF_VAULT_PATH="~/notes").vault.path == Path.home() / "notes"
+    if sys.platform != "win32":
+        assert "no home folder" in str(refusal(config, SIGNOFF_VAULT_PATH="~nobody-of-this-name/notes"))
+
+
 def test_a_relative_path_in_the_environment_counts_from_the_current_directory(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from signoff.catalogue import Action, ActionTool, Catalogue
 from signoff.errors import ConfigError
 from signoff.model import Assessment, Call, FrozenPlan, FrozenStep, JsonObject, Method, Requirement, Risk
-from signoff.policy import Policy, assess, explain, load_policy, repeatable, strictest
+from signoff.policy import Policy, assess, explain, limits_on, load_policy, repeatable, strictest
 from signoff.rules import DEFAULT_REQUIRES, Rule
 
 PROJECT = Path(__file__).parent.parent
@@ -355,6 +355,17 @@ def test_a_secret_argument_is_secret_under_the_actions_name_and_the_tools() -> N
             "recipient",
             "pin",
         }
+
+
+def test_a_limit_on_one_call_of_a_step_does_not_bind_its_other_calls() -> None:
+    policy = Policy(rules=(Rule("r", server=("bank",), limits=("with.amount < 5",)),))
+    both = step("s", "mail.send", "bank.pay")
+    plan = plan_of(both)
+    assert [limits_on(call, both, plan, CATALOGUE, policy) for call in both.calls] == [
+        (),
+        ("with.amount < 5",),
+    ]
+    assert assess(plan, CATALOGUE, policy).steps[0].limits == ("with.amount < 5",)
 
 
 # ---------------------------------------------------------------- the strictest counts

@@ -252,6 +252,8 @@ def _added(a: Any, b: Any) -> Any:
         return celtypes.DoubleType(_python(a) + _python(b))
     if isinstance(a, celtypes.BoolType) or isinstance(b, celtypes.BoolType):
         raise TypeError("true or false cannot be added")
+    if isinstance(a, celtypes.ListType) and isinstance(b, celtypes.ListType):
+        return celtypes.ListType([*a, *b])
     return operator.add(a, b)
 
 

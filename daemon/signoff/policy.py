@@ -47,6 +47,7 @@ __all__ = [
     "assess",
     "explain",
     "judge",
+    "limits_on",
     "load_policy",
     "repeatable",
     "requirement_for",
@@ -83,6 +84,13 @@ def assess(plan: FrozenPlan, catalogue: Catalogue, policy: Policy) -> Assessment
         requirement=reduce(strictest, (judgement.requirement for judgement in everything)),
         steps=tuple(_step_risk(step, judgements) for step, judgements in judged if judgements),
     )
+
+
+def limits_on(
+    call: Call, step: FrozenStep, plan: FrozenPlan, catalogue: Catalogue, policy: Policy
+) -> tuple[str, ...]:
+    """The policy's limits on one of a step's calls; those on its other calls are no business of it."""
+    return judge(call, step.action, _annotations(plan, call), catalogue, policy).limits
 
 
 def judge(

@@ -175,8 +175,8 @@ def _override_value(tables: list[str], key: str, text: str) -> object:
         return int(text)
     if "folders" in tables:
         return [name.strip() for name in text.split(",")]
-    if key == "path" and text.strip():
-        return os.path.abspath(Path(text).expanduser())  # noqa: PTH100
+    if key == "path" and text.strip() and not text.startswith("~"):
+        return os.path.abspath(text)  # noqa: PTH100 - as above
     return text
 
 
