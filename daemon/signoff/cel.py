@@ -245,15 +245,19 @@ def _same_or_other_kind(a: Any, b: Any) -> bool:
 
 
 def _added(a: Any, b: Any) -> Any:
-    """Numbers of one kind, texts, lists, times; a whole and a broken number are added as broken ones."""
+    """Numbers, texts, lists, times; a whole and a broken number are added as broken ones.
+
+    celpy gives back Python's own kinds for texts and lists, which then compare with nothing.
+    """
     if failed := _failed(a, b):
         return failed
     if _is_number(a) and _is_number(b) and type(a) is not type(b):
         return celtypes.DoubleType(_python(a) + _python(b))
     if isinstance(a, celtypes.BoolType) or isinstance(b, celtypes.BoolType):
         raise TypeError("true or false cannot be added")
-    if isinstance(a, celtypes.ListType) and isinstance(b, celtypes.ListType):
-        return celtypes.ListType([*a, *b])
+    for kind in (celtypes.StringType, celtypes.BytesType, celtypes.ListType):
+        if isinstance(a, kind) and isinstance(b, kind):
+            return kind(operator.add(a, b))
     return operator.add(a, b)
 
 
