@@ -139,6 +139,13 @@ def test_a_property_neither_links_nor_runs(attack: str) -> None:
     assert not re.search(r"\[\[|\]\(|://|<%|\{\{|::|\n", shown)
 
 
+def test_long_runs_of_backslashes_are_read_once() -> None:
+    run = "\\" * 1_000_000
+    assert visible(run) == run
+    assert code(run + "x") == f"`{run}x`"
+    assert visible(run + "\u200b") == run * 2 + r"\u200b"
+
+
 def test_letters_of_another_alphabet_inside_a_word_are_spelled_out() -> None:
     assert inline("p\u0430ypal.com") == r'`"p\u0430ypal.com"`'
     assert inline("Привет, Jürgen, 東京") == '`"Привет, Jürgen, 東京"`'

@@ -230,7 +230,7 @@ def test_a_change_after_approval_is_shown_with_old_and_new_value() -> None:
         )
     )
     assert said.startswith("> [!warning] Signoff: this plan changed\n")
-    assert "This plan changed after it was approved. Nothing was called." in said
+    assert "This plan changed after it was approved. Nothing was called. Look at what changed" in said
     assert "| step send, argument amount | `100` | `900` |" in said
     assert "> [!question] Signoff: waiting for your approval" in said
 
@@ -380,6 +380,12 @@ def test_a_question_names_place_reason_and_the_corrected_line() -> None:
     assert '> ```yaml\n> subject: "Re: the offer"\n> ```' in said
     assert question_keys(error)["error"] == "yaml-invalid: A colon followed by a space must be in quotes."
     assert question_keys(error)["status"] == "draft"
+
+
+@pytest.mark.parametrize("hint", ['subject: "Re: the offer"', 'Write `subject: "Re: the offer"`.'])
+def test_a_corrected_line_stands_in_a_fence_to_be_copied(hint: str) -> None:
+    assert '> ```yaml\n> subject: "Re: the offer"\n> ```' in question_section(NoteError("x", hint=hint))
+    assert "```" not in question_section(NoteError("x", hint="Put it in quotes, as in `a: b`."))
 
 
 def test_a_refusal_says_which_note_the_plan_belongs_to() -> None:

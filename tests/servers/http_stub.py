@@ -12,7 +12,7 @@ As a program: `python tests/servers/http_stub.py [--port N] [--log FILE]` prints
 Tools: record(text), look(text) (read-only), fail(text), slow(seconds). Answers are JSON, or an event stream
 with `sse=True`. What `next` (for one tools/call) and `always` (for every POST) take:
 
-    status=N          answer with this HTTP status; retry_after, body and json_error (a JSON-RPC error) go along
+    status=N          answer with this status; retry_after, body and json_error (a JSON-RPC error) go along
     acts=True         act all the same, before answering with that status
     drop="before"     close the connection before acting; "after": act, then close it; "middle": act,
                       then close it in the middle of the answer
@@ -36,6 +36,7 @@ import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 TOOLS = [
@@ -83,7 +84,7 @@ class HttpStub:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/mcp"
 
-    def __enter__(self) -> HttpStub:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -137,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
-    def log_message(self, format, *args):
+    def log_message(self, *_args):
         """Quiet."""
 
     @property

@@ -42,11 +42,12 @@ _WORD = re.compile(r"\w+")
 _LATIN = re.compile(r"[A-Za-z]")
 
 _ACTING = r"<(?=%)|:(?=:)"
-_IN_TEXT = re.compile(rf"(\\*)({_ACTING}|u|[^\x20-\x7e\n])")
+_SLASHES = r"(?<!\\)(\\*)"  # a whole run of backslashes; the look-behind keeps long runs linear
+_IN_TEXT = re.compile(rf"{_SLASHES}({_ACTING}|u|[^\x20-\x7e\n])")
 _IN_JSON = re.compile(rf"{_ACTING}|%(?=%)|[`|]|[^\x20-\x7e\n]")
 _IN_JSON_SPAN = re.compile(rf"{_IN_JSON.pattern}|(?<= ) ")
-_IN_CODE = re.compile(rf"(\\*)(\A[=$~ ]|\Adv:|(?<= ) | \Z|%(?=%)|[`|\n]|{_ACTING}|u|[^\x20-\x7e])")
-_LINE_EDGES = re.compile(r"(\\*)(\A%(?=%)| \Z)")
+_IN_CODE = re.compile(rf"{_SLASHES}(\A[=$~ ]|\Adv:|(?<= ) | \Z|%(?=%)|[`|\n]|{_ACTING}|u|[^\x20-\x7e])")
+_LINE_EDGES = re.compile(rf"{_SLASHES}(\A%(?=%)| \Z)")
 
 
 @lru_cache(maxsize=4096)

@@ -39,14 +39,14 @@ def _changed(view: PlanView) -> str:
         for change in view.changes
     ]
     below = [line for change in view.changes for line in _long_values(view, change)]
-    said = f"This plan changed after it was approved. {more} Look at what changed, then approve again."
-    if not view.state.reason:
-        said = "This plan changed since it was last shown. Nothing was called."
+    since = "after it was approved" if view.state.reason in _VOIDED else "since it was last shown"
+    said = f"This plan changed {since}. {more} Look at what changed, then approve or refuse it."
     lines = [*paragraphs(said, _why(view)), *table(["What", "Before", "Now"], rows), *below]
     return callout("warning", "Signoff: this plan changed", lines)
 
 
 _SHOWN_IN_TABLE = 200
+_VOIDED = frozenset({"digest-changed", "definition-changed", "limits-violated"})
 
 
 def _value(view: PlanView, value: Json) -> str:

@@ -21,6 +21,8 @@ DID_NOT_HAPPEN = "did-not-happen"
 _WORDS = {HAPPENED: "It happened", DID_NOT_HAPPEN: "It did not happen"}
 _ANSWERS = {words: answer for answer, words in _WORDS.items()}
 
+_CORRECTION = re.compile(r"(?:Write `)?([\w-]+: [^\n]*?)(?:`\.)?")
+"""A hint that is a line of YAML: `subject: "Re: the offer"`, bare or as `Write ...`."""
 _LABEL = re.compile(r"(It happened|It did not happen) \(step ([^()\s]+)\)")
 
 
@@ -139,11 +141,11 @@ def question_section(error: SignoffError) -> str:
     where = _place(error)
     lines = [
         *paragraphs(
-            "This note asks for an action, but it cannot be read as a plan yet. Nothing was called.",
+            "This note looks like a plan, but it cannot be read as one yet. Nothing was called.",
             f"{sentence(error.message)}{where} ({code(error.code)})",
         ),
         *_hint(error.hint),
-        "Mend the note and save it: it is then checked again.",
+        "Correct the note and save it: it is then checked again.",
     ]
     return callout("bug", "Signoff: this plan needs mending", lines)
 
@@ -157,16 +159,12 @@ def _place(error: SignoffError) -> str:
 
 
 def _hint(hint: str) -> list[str]:
-    if not hint:
-        return []
-    if "\n" in hint or _looks_like_a_line(hint):
+    """The corrected line in a fence, to be copied, where the hint is one; else the hint as prose."""
+    if (line := _CORRECTION.fullmatch(hint)) is not None:
+        return ["Write it like this:", *fenced(bounded(line[1]), "yaml"), ""]
+    if "\n" in hint:
         return ["Write it like this:", *fenced(bounded(hint), "yaml"), ""]
     return paragraphs(sentence(hint))
-
-
-def _looks_like_a_line(hint: str) -> bool:
-    """A corrected line of YAML rather than prose: `subject: "Re: the offer"`."""
-    return re.fullmatch(r"[ -]*[\w-]+:( .*)?", hint) is not None
 
 
 def question_keys(error: SignoffError) -> dict[str, Json]:

@@ -13,6 +13,7 @@ from signoff.model import (
     FrozenPlan,
     Json,
     JsonObject,
+    Method,
     PlanState,
     Requirement,
     StepState,
@@ -84,8 +85,14 @@ class PlanView:
 
     @property
     def requirement(self) -> Requirement:
-        """What the policy asks for; its weakest form where it was not asked."""
-        return self.assessment.requirement if self.assessment else Requirement()
+        """What the policy asks for: now, or at the freeze where it was not asked again."""
+        if self.assessment is not None:
+            return self.assessment.requirement
+        method, approvers = self.state.needs.get("method"), self.state.needs.get("approvers")
+        return Requirement(
+            method=Method(method) if isinstance(method, str) else Method.EDIT,
+            approvers=approvers if isinstance(approvers, int) else 1,
+        )
 
     def folder(self, folder: Folder) -> str:
         """The name of a folder with a slash, as a person sees it."""
