@@ -169,7 +169,8 @@ def _known_plan(facts: Facts) -> None:
 def _not_consumed(facts: Facts) -> None:
     if facts.plan is not None and facts.plan.status is not Status.PENDING:
         raise GateRefused(
-            f"The approval of this plan has been used: the plan is {facts.plan.status.value}.", code="consumed"
+            f"The approval of this plan has been used: the plan is {facts.plan.status.value}.",
+            code="consumed",
         )
 
 
@@ -178,7 +179,8 @@ def _live(facts: Facts) -> None:
         if facts.plan.status is Status.PENDING:
             raise GateRefused("Nobody has approved this plan yet.", code="no-gesture")
         raise GateRefused(
-            f"The approval of this plan has been used: the plan is {facts.plan.status.value}.", code="consumed"
+            f"The approval of this plan has been used: the plan is {facts.plan.status.value}.",
+            code="consumed",
         )
 
 
@@ -191,7 +193,8 @@ def _gesture_approves(facts: Facts) -> None:
         raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")
     if stance is Stance.BLOCKED:
         raise GateRefused(
-            f"The note's status is `{note.gesture.status}`, which does not approve.", code="refused-by-gesture"
+            f"The note's status is `{note.gesture.status}`, which does not approve.",
+            code="refused-by-gesture",
         )
     if stance is not Stance.APPROVES and facts.by is None:
         raise GateRefused("Nobody has approved this plan yet.", code="no-gesture")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -414,6 +415,7 @@ class PlanState:
         approvals: of this presentation only.
         note_at_approval, gesture_at_approval: SHA-256 of the note as it was when the last approval was
             recorded, and which gesture it was (`status`, `tick`, `move`, `command`).
+        replaces: the digest that was shown before this one, where the plan was frozen anew.
         run: counts the runs; 0 before the first.
         reason, message: the last refusal or failure, as code and in plain words.
     """
@@ -433,6 +435,7 @@ class PlanState:
     expires: str | None = None
     approvals: list[Approval] = field(default_factory=list)
     steps: dict[str, StepState] = field(default_factory=dict)
+    replaces: str | None = None
     run: int = 0
     note_at_approval: str | None = None
     gesture_at_approval: str | None = None
@@ -441,3 +444,9 @@ class PlanState:
     reason: str = ""
     message: str = ""
     until: str | None = None
+
+    @property
+    def approvals_end(self) -> datetime:
+        """When the first of its approvals ends; the end of time where it needs none."""
+        ends = [datetime.fromisoformat(given.expires) for given in self.approvals]
+        return min(ends, default=datetime.max.replace(tzinfo=UTC))

@@ -74,6 +74,12 @@ class Vault:
                 return kind
         return None
 
+    def is_note(self, path: str) -> bool:
+        """Is this path a note in a plan folder, by its name?"""
+        parts = path.split("/")
+        hidden = any(part.startswith(".") for part in parts[:-1])
+        return not hidden and is_note_name(parts[-1]) and self.kind_of(path) is not None
+
     def names(self, kind: Folder) -> tuple[str, ...]:
         """The folders of a kind; the first is where the daemon writes."""
         return self._kinds[kind]

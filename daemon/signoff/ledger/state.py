@@ -8,8 +8,8 @@ their details are folded again from the log when somebody asks (`history`).
 Events about plans, and what their `data` holds:
 
 ============  ==================================================================================
-frozen        path, title, steps [{id, name, action, call, risk}], risk, needs, proposed_by,
-              priority, expires, keep [ids of steps that stay finished], changes
+frozen        path, title, steps [{id, name, action, call, risk, kept}], risk, needs, proposed_by,
+              priority, expires, replaces [digest]; `kept`: a step that is done or unknown already
 presented     path: the preview is in the note
 moved         to: where the note lies now
 approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete
@@ -19,7 +19,7 @@ outcome       class, reason, message, summary, result (blob), until
 step          status, reason, message, until: a step changed without a call
 resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
-returned      reason, message, changes: back to the person; approvals are void
+returned      reason, message: back to the person; approvals are void
 finished      status, reason, message
 refused       reason, message, path: something was asked for and not done
 ============  ==================================================================================
@@ -27,6 +27,7 @@ refused       reason, message, path: something was asked for and not done
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, cast
 
@@ -35,7 +36,6 @@ from signoff.model import (
     FINAL,
     Approval,
     Attempt,
-    Json,
     JsonObject,
     Method,
     OutcomeClass,
@@ -56,6 +56,9 @@ STEP_AFTER = {
 }
 
 
+RECENT = 10
+
+
 class Ended(NamedTuple):
     """What is kept in memory of a plan that has ended for good."""
 
@@ -71,6 +74,7 @@ class State:
     Attributes:
         plans: those that may still do something, by id, with all their details.
         ended: those that have ended for good, by id.
+        recent: the last few that ended, with their details, for the dashboard.
         sequence, latest: number and time of the last entry applied; the latest time ever seen, so
             that a clock set back does not revive an approval.
     """
@@ -78,6 +82,7 @@ class State:
     def __init__(self) -> None:
         self.plans: dict[str, PlanState] = {}
         self.ended: dict[str, Ended] = {}
+        self.recent: deque[PlanState] = deque(maxlen=RECENT)
         self.sequence = 0
         self.latest = ""
 
@@ -103,7 +108,13 @@ class State:
         plan = self.plans.get(plan_id)
         if plan is not None and plan.status in FINAL:
             del self.plans[plan_id]
+            self.recent.append(plan)
             self.ended[plan_id] = Ended(plan.status, plan.digest, plan.path, plan.presentation)
+
+    def recall(self, plan: PlanState) -> None:
+        """Take back the details of a plan that has ended, as `history` folded them."""
+        self.ended.pop(plan.id, None)
+        self.plans[plan.id] = plan
 
     def retire_all(self) -> None:
         """`retire` for every plan that has ended; used after the log was read at start."""
@@ -172,18 +183,8 @@ def _optional(data: JsonObject, key: str) -> str | None:
 
 def _frozen_state(entry: Entry, before: PlanState | None, presentation: int) -> PlanState:
     data = entry.data
-    kept = set(_strings(data.get("keep")))
-    steps: dict[str, StepState] = {}
-    for item in cast("list[JsonObject]", data.get("steps") or []):
-        step = StepState(
-            id=_text(item, "id"),
-            name=_text(item, "name"),
-            action=_text(item, "action"),
-            call=_text(item, "call"),
-            risk=_text(item, "risk", "medium"),
-        )
-        old = before.steps.get(step.id) if before and step.id in kept else None
-        steps[step.id] = old if old is not None else step
+    steps = [_frozen_step(item) for item in cast("list[JsonObject]", data.get("steps") or [])]
+    begun = any(step.attempts for step in steps)
     return PlanState(
         id=entry.plan or "",
         title=_text(data, "title"),
@@ -197,16 +198,43 @@ def _frozen_state(entry: Entry, before: PlanState | None, presentation: int) -> 
         proposed_by=_optional(data, "proposed_by"),
         priority=_text(data, "priority", "normal"),
         expires=_optional(data, "expires"),
-        steps=steps,
+        steps={step.id: step for step in steps},
+        replaces=_optional(data, "replaces"),
         run=before.run if before else 0,
-        started=before.started if before and kept else None,
+        started=before.started if before and begun else None,
         reason=_text(data, "reason"),
         message=_text(data, "message"),
     )
 
 
-def _strings(value: Json) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+def _frozen_step(item: JsonObject) -> StepState:
+    step = StepState(
+        id=_text(item, "id"),
+        name=_text(item, "name"),
+        action=_text(item, "action"),
+        call=_text(item, "call"),
+        risk=_text(item, "risk", "medium"),
+    )
+    kept = item.get("kept")
+    if not isinstance(kept, dict):
+        return step
+    step.status = StepStatus(_text(kept, "status", "unknown"))
+    number = kept.get("attempt")
+    if isinstance(number, int):
+        done = step.status is StepStatus.DONE
+        step.attempts.append(
+            Attempt(
+                number=number,
+                server=_text(kept, "server"),
+                tool=_text(kept, "tool"),
+                started=_text(kept, "started"),
+                outcome=OutcomeClass.DONE if done else OutcomeClass.UNKNOWN,
+                ended=_optional(kept, "ended"),
+                summary=_text(kept, "summary"),
+                result=_optional(kept, "result"),
+            )
+        )
+    return step
 
 
 def _presented(plan: PlanState, entry: Entry) -> None:

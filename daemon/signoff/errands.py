@@ -1,0 +1,127 @@
+"""Carrying out what commands asked for, with the same gate and the same records as a gesture."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from loguru import logger
+
+from signoff.errors import GateRefused, LedgerError, RequestRefused, SignoffError
+from signoff.model import FINAL, LIVE, Folder, PlanState, Status
+from signoff.parts import Parts
+from signoff.reconcile import Reconciler
+from signoff.requests import Answer, Request, Requests
+
+
+class Errands:
+    """Takes requests and answers them."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        reconciler: Reconciler,
+        requests: Requests,
+        restart: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._parts = parts
+        self._reconciler = reconciler
+        self._requests = requests
+        self._restart = restart
+        self.busy = False
+
+    async def run(self) -> None:
+        """Answer every request that waits, oldest first."""
+        if self.busy:
+            return
+        self.busy = True
+        try:
+            for request in list(self._requests.waiting()):
+                if isinstance(request, Path):
+                    logger.warning("{} is no request; it was set aside.", request.name)
+                    self._requests.drop(request)
+                else:
+                    await self._answer(request)
+        finally:
+            self.busy = False
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            message = await self._carry_out(request)
+            answer = Answer(ok=True, code="", message=message)
+        except LedgerError as error:
+            logger.error("A request waits, because it could not be recorded: {}", error)
+            return
+        except SignoffError as error:
+            answer = Answer(ok=False, code=error.code, message=str(error))
+            if isinstance(error, GateRefused):
+                await self._reconciler.record_refusal(request.plan, error.code, error.message, "")
+        logger.info("{} {} by {}: {}", request.kind, request.plan, request.by, answer.message)
+        self._requests.answer(request, answer)
+
+    async def _carry_out(self, request: Request) -> str:
+        if request.kind == "restart":
+            await self._restart(request.plan)
+            return f"The server {request.plan} is being restarted."
+        plan = await self._plan(request.plan)
+        deeds: dict[str, Callable[[PlanState, Request], Awaitable[str]]] = {
+            "approve": self._approve,
+            "reject": self._end,
+            "cancel": self._end,
+            "resolve": self._resolve,
+            "retry": self._retry,
+        }
+        return await deeds[request.kind](plan, request)
+
+    async def _plan(self, plan_id: str) -> PlanState:
+        state = self._parts.state
+        if plan_id in state.ended:
+            await self._reconciler.bring_back(plan_id)
+        plan = state.plans.get(plan_id)
+        if plan is None:
+            raise RequestRefused(f"There is no plan `{plan_id}`.", code="unknown-plan")
+        return plan
+
+    async def _approve(self, plan: PlanState, request: Request) -> str:
+        async with self._reconciler.lock(plan.id):
+            claim = await self._reconciler.approve(plan.id, by=request.by)
+        return f"Approved by {claim.approver}."
+
+    async def _end(self, plan: PlanState, request: Request) -> str:
+        if plan.status in FINAL:
+            raise RequestRefused(f"The plan is {plan.status.value} already.", code="consumed")
+        status = Status.REJECTED if request.kind == "reject" else Status.CANCELLED
+        said = f"{status.value.capitalize()} by {request.by}"
+        message = f"{said}: {request.reason}" if request.reason else f"{said}."
+        async with self._reconciler.lock(plan.id):
+            await self._reconciler.end(plan.id, status, "refused-by-command", message, by=request.by)
+        return message
+
+    async def _resolve(self, plan: PlanState, request: Request) -> str:
+        async with self._reconciler.lock(plan.id):
+            await self._reconciler.resolve(
+                plan.id, request.step, request.answer, via="command", by=request.by
+            )
+        return f"Recorded that step {request.step} {request.answer.replace('-', ' ')}."
+
+    async def _retry(self, plan: PlanState, request: Request) -> str:
+        """Show a failed, rejected or expired plan for approval again: its note goes to the inbox."""
+        if plan.status is Status.UNKNOWN:
+            raise RequestRefused(
+                "A call of this plan has an unknown outcome. Say first whether it happened.",
+                code="outcome-unknown",
+            )
+        if plan.status is Status.DONE:
+            raise RequestRefused("This plan is done; its approval has been used.", code="consumed")
+        if plan.status in LIVE or plan.status is Status.PENDING:
+            raise RequestRefused(
+                f"The plan is {plan.status.value}: there is nothing to retry.", code="not-failed"
+            )
+        path = self._reconciler.presence.paths.get(plan.id, plan.path)
+        if self._parts.vault.stamp(path) is None:
+            raise RequestRefused(f"The note of this plan is not at {path} any more.", code="note-gone")
+        if self._parts.vault.kind_of(path) is not Folder.INBOX:
+            moved = self._parts.vault.move(path, Folder.INBOX)
+            self._reconciler.presence.forget(path)
+            self._reconciler.look_anew(moved)
+        return "It is shown for approval again."

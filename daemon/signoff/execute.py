@@ -1,0 +1,667 @@
+"""One run of one plan: an `ApprovedPlan` to outcomes, every intent recorded before its call.
+
+A single coordinator a plan writes to the ledger; each call is a task of its own. The loop:
+
+    ask what may run next (graph), ask the gate for it, record what ended together with what is about
+    to leave (one write, one fsync), let the calls go, wait for the next thing to happen.
+
+So the outcome of one step and the intent of the next are one durable write, and no call leaves before
+its intent is durable. What ended is recorded even when the run is being stopped; if the ledger cannot
+be written, nothing more is called and the outcomes are kept until it can.
+
+The run ends by itself when the plan has ended, when nothing can happen before a later time (`until`),
+or when the gate refuses. It decides nothing about the note.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, cast
+
+import orjson
+
+from signoff import graph
+from signoff.approval import ApprovedPlan, Facts, admit
+from signoff.errors import CallError, GateRefused, LedgerError, SignoffError
+from signoff.ledger.entry import Event
+from signoff.model import (
+    Attempt,
+    Call,
+    CallResult,
+    FrozenPlan,
+    FrozenStep,
+    Json,
+    JsonObject,
+    OutcomeClass,
+    PlanState,
+    Status,
+    StepStatus,
+)
+from signoff.plan import conditions, expressions
+from signoff.sequel import class_of, next_call, sequel
+from signoff.slots import Slots
+
+PATIENCE = 30.0
+"""Seconds that a run waits by itself; for longer it ends and is started again in time."""
+RECORD_AGAIN = 1.0
+"""Seconds between attempts to record an outcome while the ledger cannot be written."""
+STOPPED = "The daemon was stopped during the call."
+
+
+@dataclass(frozen=True, slots=True)
+class CallTerms:
+    """What the catalogue, the policy and the settings say about calling one step.
+
+    Attributes:
+        timeout: seconds for one call.
+        retries: how often a call that was not sent is tried again.
+        repeatable: by index of the step's calls, whether calling twice does no harm.
+        secret: argument names that may be shown nowhere.
+        key_argument: by index of the calls, the argument that takes the idempotency key, or None.
+    """
+
+    timeout: float
+    retries: int
+    repeatable: tuple[bool, ...]
+    secret: frozenset[str] = frozenset()
+    key_argument: tuple[str | None, ...] = ()
+
+
+class World(Protocol):
+    """What a run needs of everything around it."""
+
+    slots: Slots
+    retry_delay: float
+
+    async def facts(self, plan_id: str) -> Facts:
+        """What the gate looks at, read afresh."""
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """Append to the ledger; returns when durable and folded."""
+
+    async def keep(self, blob: bytes) -> str:
+        """Store a result; its SHA-256, when durable."""
+
+    def result_of(self, blob: str) -> JsonObject:
+        """A stored result."""
+
+    def state_of(self, plan_id: str) -> PlanState:
+        """What the ledger knows of a plan."""
+
+    def terms(self, frozen: FrozenPlan, step: FrozenStep) -> CallTerms:
+        """How a step is to be called."""
+
+    def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
+        """Empty where the final arguments keep all limits, else what is wrong, in plain words."""
+
+    def summary(self, value: Json, secret: Iterable[str]) -> Json:
+        """A value as it may be shown: redacted and bounded."""
+
+    async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
+        """Make the call; raises the `CallError` classes and `PinChanged`."""
+
+    def progressed(self, plan_id: str) -> None:
+        """Something happened that the note should tell."""
+
+    def said(self, plan_id: str, step: str, line: str, text: str) -> None:
+        """A line for the readable log: CALL, PARAMS or RESPONSE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A call that may leave once its intent is durable."""
+
+    step: FrozenStep
+    call: Call
+    attempt: int
+    intent: Event
+    meta: JsonObject
+    pin: JsonObject
+    terms: CallTerms
+    repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that ended: with a result or with an error."""
+
+    begin: Begin
+    result: CallResult | None
+    error: SignoffError | None
+    milliseconds: float
+
+
+@dataclass(slots=True)
+class Run:
+    """The coordinator of one run.
+
+    Attributes:
+        plan_id: which plan.
+        world: everything around it.
+        stop: set to end the run: no further call leaves; those in flight are awaited.
+    """
+
+    plan_id: str
+    world: World
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    refusal: GateRefused | None = None
+    trouble: LedgerError | None = None
+    _frozen: FrozenPlan | None = None
+    _statuses: dict[str, StepStatus] = field(default_factory=dict)
+    _attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    _until: dict[str, datetime] = field(default_factory=dict)
+    _results: dict[str, JsonObject] = field(default_factory=dict)
+    _outbox: list[Event] = field(default_factory=list)
+    _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
+    _place: asyncio.Task[None] | None = None
+    _holding: bool = False
+
+    async def go(self) -> datetime | None:
+        """Run until the plan ends, must wait for long, or is refused.
+
+        Returns:
+            When to run again, where the run ended only because it has to wait; else None.
+
+        Raises:
+            GateRefused: where the gate refused, before or in the middle; nothing was called after it.
+            LedgerError: where the ledger cannot be written; nothing was called after it.
+        """
+        approved = admit(await self.world.facts(self.plan_id))
+        self._load(approved.frozen)
+        self._outbox.append(self._started(approved))
+        try:
+            await self._loop()
+        finally:
+            await self._leave()
+        if self.refusal is None and self.trouble is None:
+            return await self._conclude()
+        await self._flush()
+        raise self.trouble or self.refusal or AssertionError
+
+    def abandon(self) -> None:
+        """Stop waiting for the calls in flight: they are recorded as unknown."""
+        self.stop.set()
+        for task in self._flying:
+            task.cancel()
+
+    # ------------------------------------------------------------ the loop
+
+    async def _loop(self) -> None:
+        while True:
+            begins = [] if self._ending() else await self._begin_ready()
+            if not begins and not self._flying and (self._ending() or not self._may_continue()):
+                return  # what ended is recorded together with the conclusion
+            if await self._record([begin.intent for begin in begins]):
+                for begin in begins:
+                    self._fly(begin)
+            if self._flying or self._may_continue():
+                await self._next_event()
+            await self._take_landed()
+
+    def _ending(self) -> bool:
+        return self.stop.is_set() or self.refusal is not None or self.trouble is not None
+
+    def _may_continue(self) -> bool:
+        """Is there a step to begin now, a place to wait for, or a short time to sit out?"""
+        if self._place is not None:
+            return True
+        if graph.halted_by(self._plan, self._statuses) is not None:
+            return False
+        soon = [until for until in self._until.values() if (until - _now()).total_seconds() <= PATIENCE]
+        return bool(self._due()) or bool(soon)
+
+    def _due(self) -> list[FrozenStep]:
+        """Steps that may be called now, those in flight and those that wait left out."""
+        flying = {begin.step.id for begin in self._flying.values()}
+        while True:
+            front = graph.frontier(self._plan, self._statuses)
+            for step, blocker in front.skip:
+                self._skip(step, "needs-failed", f"Skipped: step {blocker} did not succeed.")
+            if not front.skip:
+                break
+        now = _now()
+        return [
+            step for step in front.ready if step.id not in flying and self._until.get(step.id, now) <= now
+        ]
+
+    async def _begin_ready(self) -> list[Begin]:
+        """Prepare every step that may be called now, as far as there are places.
+
+        A refusal of the gate holds for all of them: none of those prepared leaves.
+        """
+        begins: list[Begin] = []
+        again = True
+        while again:
+            again = False
+            for step in self._due():
+                if not self._take_place():
+                    return begins
+                begin = await self._try_to_begin(step)
+                if self.refusal is not None:
+                    self._call_off(begins)
+                    return []
+                if begin is None:
+                    again = True  # it was skipped or failed: others may follow now
+                else:
+                    begins.append(begin)
+        if self._holding:
+            self._holding = False
+            self.world.slots.give_back()
+        return begins
+
+    async def _try_to_begin(self, step: FrozenStep) -> Begin | None:
+        begin: Begin | None = None
+        try:
+            begin = await self._prepare(step)
+        except GateRefused as refusal:
+            self.refusal = refusal
+        except SignoffError as error:
+            self._fail(step, error)
+        if begin is None:
+            self.world.slots.give_back()
+        else:
+            self._statuses[step.id] = StepStatus.RUNNING
+        return begin
+
+    def _call_off(self, begins: Sequence[Begin]) -> None:
+        """These calls do not leave: no intent of theirs was recorded."""
+        for begin in begins:
+            self._statuses[begin.step.id] = StepStatus.PENDING
+            self.world.slots.give_back()
+
+    def _take_place(self) -> bool:
+        """A place for one call, now; otherwise get in line, and the loop is woken when it comes."""
+        if self._holding:
+            self._holding = False
+            return True
+        if self._place is not None:
+            return False
+        if self.world.slots.take():
+            return True
+        priority = self.world.state_of(self.plan_id).priority
+        self._place = asyncio.ensure_future(self.world.slots.wait(priority))
+        return False
+
+    async def _next_event(self) -> None:
+        """Wait until a call ends, a place is free, a wait is over, or the run is to stop."""
+        stop = asyncio.ensure_future(self.stop.wait())
+        waits: set[asyncio.Future[object]] = {cast("asyncio.Future[object]", task) for task in self._flying}
+        if self._place is not None:
+            waits.add(cast("asyncio.Future[object]", self._place))
+        if not self.stop.is_set():
+            waits.add(cast("asyncio.Future[object]", stop))
+        try:
+            await asyncio.wait(waits, timeout=self._nap(), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        if self._place is not None and self._place.done():
+            self._place = None
+            self._holding = True
+
+    def _nap(self) -> float | None:
+        """Seconds until the next wait of a step is over; None where no step waits."""
+        if not self._until or self._ending():
+            return None
+        left = min((until - _now()).total_seconds() for until in self._until.values())
+        return max(0.0, left) if left > 0 or self._due() else None
+
+    async def _leave(self) -> None:
+        """Give back what is held, however the loop ended."""
+        if self._place is not None:
+            self._place.cancel()
+            await asyncio.gather(self._place, return_exceptions=True)
+            self._place = None
+        if self._holding:
+            self._holding = False
+            self.world.slots.give_back()
+
+    # ------------------------------------------------------------ before a call
+
+    async def _prepare(self, step: FrozenStep) -> Begin | None:
+        """Everything that must hold before the intent is recorded; None where the step is skipped."""
+        attempts = self._attempts[step.id]
+        terms = self.world.terms(self._plan, step)
+        index = next_call(step, attempts, terms.retries)
+        if index is None:
+            raise SignoffError("No server could be reached for this step.", code="not-sent")
+        chosen = step.calls[index]
+        approved = admit(await self.world.facts(self.plan_id), step.id, chosen)
+        if not self._wanted(step):
+            self._skip(step, "condition-false", "Skipped: its condition is false.")
+            return None
+        call = self._final(chosen)
+        key = self._key(step)
+        name = terms.key_argument[index] if index < len(terms.key_argument) else None
+        if name is not None:
+            call = Call(call.server, call.tool, {**call.arguments, name: key})
+        wrong = self.world.within_limits(self._plan, step, call)
+        if wrong:
+            raise GateRefused(wrong, code="limits-violated")
+        number = len(attempts) + 1
+        summary = self.world.summary(dict(call.arguments), terms.secret)
+        intent = Event(
+            "intent",
+            plan=self.plan_id,
+            step=step.id,
+            attempt=number,
+            server=call.server,
+            tool=call.tool,
+            digest=approved.frozen.digest,
+            data={"arguments": summary, "key": key, "sha256": _sha256(dict(call.arguments))},
+        )
+        return Begin(
+            step=step,
+            call=call,
+            attempt=number,
+            intent=intent,
+            meta=self._meta(step, number, key, approved),
+            pin=self._plan.pins[chosen.name],
+            terms=terms,
+            repeatable=terms.repeatable[index],
+        )
+
+    def _wanted(self, step: FrozenStep) -> bool:
+        if step.condition is None:
+            return True
+        return conditions.holds(step.condition, self._context())
+
+    def _final(self, call: Call) -> Call:
+        """The call with its late arguments filled in, once, as data."""
+        if not expressions.late_arguments(call):
+            return call
+        filled = expressions.evaluate(dict(call.arguments), self._context())
+        return Call(call.server, call.tool, cast("JsonObject", filled))
+
+    def _context(self) -> dict[str, Json]:
+        steps: dict[str, Json] = {}
+        for step in self._plan.steps:
+            status = self._statuses[step.id]
+            steps[step.id] = {
+                "ok": status is StepStatus.DONE,
+                "failed": status is StepStatus.FAILED,
+                "skipped": status is StepStatus.SKIPPED,
+                "result": self._result(step.id) if status is StepStatus.DONE else None,
+            }
+        return {"steps": steps, "plan": {"id": self.plan_id}}
+
+    def _result(self, step: str) -> Json:
+        """A result as expressions see it: its structured content, with the plain text as `text`."""
+        kept = self._results.get(step)
+        if kept is None:
+            done = next((made for made in reversed(self._attempts[step]) if made.result), None)
+            if done is None or done.result is None:
+                return None
+            kept = self._results[step] = self.world.result_of(done.result)
+        structured = kept.get("structured")
+        if isinstance(structured, dict):
+            return {"text": kept.get("text"), **structured}
+        return {"text": kept.get("text")}
+
+    def _key(self, step: FrozenStep) -> str:
+        """The idempotency key: the same for every attempt under one approval."""
+        state = self.world.state_of(self.plan_id)
+        source = f"{self.plan_id}\n{state.digest}\n{state.presentation}\n{step.id}"
+        return hashlib.sha256(source.encode()).hexdigest()[:32]
+
+    def _meta(self, step: FrozenStep, number: int, key: str, approved: ApprovedPlan) -> JsonObject:
+        state = self.world.state_of(self.plan_id)
+        return {
+            "signoff/plan": self.plan_id,
+            "signoff/step": step.id,
+            "signoff/attempt": number,
+            "signoff/digest": approved.frozen.digest,
+            "signoff/risk": state.risk,
+            "signoff/approvers": [given.approver for given in approved.approvals],
+            "signoff/time": _stamp(_now()),
+            "signoff/idempotency-key": key,
+        }
+
+    # ------------------------------------------------------------ the call and after it
+
+    def _fly(self, begin: Begin) -> None:
+        self._attempts[begin.step.id].append(
+            Attempt(begin.attempt, begin.call.server, begin.call.tool, _stamp(_now()))
+        )
+        self._until.pop(begin.step.id, None)
+        self.world.said(self.plan_id, begin.step.id, "CALL", f"{begin.call.name} attempt {begin.attempt}")
+        self.world.said(self.plan_id, begin.step.id, "PARAMS", _text(begin.intent.data["arguments"]))
+        self._flying[asyncio.ensure_future(self._call(begin))] = begin
+        self.world.progressed(self.plan_id)
+
+    async def _call(self, begin: Begin) -> Ended:
+        """Make the call; never raises for what a server or a cancellation does."""
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        result: CallResult | None = None
+        error: SignoffError | None = None
+        try:
+            result = await self.world.call(
+                begin.call, timeout=begin.terms.timeout, meta=begin.meta, pin=begin.pin
+            )
+        except SignoffError as failed:
+            error = failed
+        except asyncio.CancelledError:
+            error = SignoffError(STOPPED, code="outcome-unknown")
+        finally:
+            self.world.slots.give_back()
+        return Ended(begin, result, error, (clock() - start) * 1000)
+
+    async def _take_landed(self) -> None:
+        for task in [task for task in self._flying if task.done()]:
+            del self._flying[task]
+            self._outbox.append(await self._landed(task.result()))
+
+    async def _landed(self, ended: Ended) -> Event:
+        """The event that tells how a call ended; the local picture follows it."""
+        begin = ended.begin
+        attempt = self._attempts[begin.step.id][-1]
+        attempt.outcome, reason, message, retry_after = _classified(ended)
+        follow = sequel(
+            begin.step,
+            self._attempts[begin.step.id],
+            attempt.outcome,
+            repeatable=begin.repeatable,
+            retries=begin.terms.retries,
+            retry_delay=self.world.retry_delay,
+            retry_after=retry_after,
+            jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
+        )
+        data: JsonObject = {"class": attempt.outcome.value, "ms": round(ended.milliseconds, 1)}
+        if ended.result is not None:
+            attempt.result = await self._kept(ended.result)
+            data["result"] = attempt.result
+            data["summary"] = self.world.summary(ended.result.text, ())
+        else:
+            data["reason"], data["message"] = reason, self.world.summary(message, ())
+        if isinstance(ended.error, CallError) and ended.error.detail:
+            data["summary"] = self.world.summary(ended.error.detail, ())
+        status = _status_after(attempt.outcome)
+        if follow.again:
+            until = _now() + timedelta(seconds=follow.delay)
+            self._until[begin.step.id] = until
+            data["again"], data["until"] = True, _stamp(until)
+            status = StepStatus.WAITING
+        if reason == "definition-changed":
+            self.refusal = GateRefused(message, code=reason)
+        self._statuses[begin.step.id] = status
+        self.world.said(self.plan_id, begin.step.id, "RESPONSE", _response(attempt.outcome, data))
+        return Event(
+            "outcome",
+            plan=self.plan_id,
+            step=begin.step.id,
+            attempt=begin.attempt,
+            server=begin.call.server,
+            tool=begin.call.tool,
+            digest=self._plan.digest,
+            data=data,
+        )
+
+    async def _kept(self, result: CallResult) -> str | None:
+        """Store a result. Where that fails the call has happened all the same: it is recorded without."""
+        while True:
+            try:
+                return await self.world.keep(orjson.dumps(result.to_json()))
+            except (LedgerError, OSError):
+                if self.stop.is_set():
+                    return None
+                await asyncio.sleep(RECORD_AGAIN)
+
+    # ------------------------------------------------------------ recording
+
+    async def _record(self, intents: Sequence[Event]) -> bool:
+        """What ended and what is about to leave, in one durable write; False where it failed.
+
+        Where the ledger cannot be written, the intents are given up (their calls do not leave) and
+        what ended stays in the outbox until it can be recorded.
+        """
+        events = [*self._outbox, *intents]
+        if not events:
+            return True
+        try:
+            await self.world.record(events)
+        except LedgerError as error:
+            self.trouble = error
+            for event in intents:
+                self._statuses[event.step or ""] = StepStatus.PENDING
+                self.world.slots.give_back()
+            return False
+        self._outbox.clear()
+        self.world.progressed(self.plan_id)
+        return True
+
+    async def _flush(self) -> None:
+        """Record what ended, again and again if need be: a fact is never dropped."""
+        while self._outbox or self._flying:
+            if self._flying:
+                await asyncio.wait(list(self._flying))
+                await self._take_landed()
+            if not await self._record(()):
+                if self.stop.is_set():
+                    return  # after the restart an intent without an outcome is unknown
+                await asyncio.sleep(RECORD_AGAIN)
+
+    async def _conclude(self) -> datetime | None:
+        """After the loop: record how the plan ended, or until when it waits."""
+        ended = graph.verdict(self._plan, self._statuses)
+        if ended is not None:
+            self._outbox.append(self._finished(ended))
+        waiting = [self._until[step] for step in self._until if ended is None]
+        if waiting and not self.stop.is_set():
+            self._outbox.append(self._waits(min(waiting)))
+        await self._flush()
+        return min(waiting) if waiting else None
+
+    def _finished(self, status: Status) -> Event:
+        data: JsonObject = {"status": status.value}
+        culprit = graph.halted_by(self._plan, self._statuses)
+        if culprit is not None and status is not Status.DONE:
+            step = self.world.state_of(self.plan_id).steps.get(culprit)
+            data["step"] = culprit
+            for event in reversed(self._outbox):
+                if event.step == culprit and "reason" in event.data:
+                    data["reason"], data["message"] = event.data["reason"], event.data.get("message", "")
+                    break
+            else:
+                if step is not None:
+                    data["reason"], data["message"] = step.reason, step.message
+        return Event("finished", plan=self.plan_id, digest=self._plan.digest, data=data)
+
+    def _waits(self, until: datetime) -> Event:
+        step = min(self._until, key=lambda name: self._until[name])
+        last = self._attempts[step][-1]
+        reason = last.outcome.value if last.outcome else "waiting"
+        return Event(
+            "waiting",
+            plan=self.plan_id,
+            digest=self._plan.digest,
+            data={"reason": reason.replace("_", "-"), "step": step, "until": _stamp(until)},
+        )
+
+    def _started(self, approved: ApprovedPlan) -> Event:
+        state = self.world.state_of(self.plan_id)
+        resumed = any(step.status is not StepStatus.PENDING for step in state.steps.values())
+        return Event(
+            "started",
+            plan=self.plan_id,
+            digest=approved.frozen.digest,
+            data={"resumed": True} if resumed else {},
+        )
+
+    def _skip(self, step: FrozenStep, reason: str, message: str) -> None:
+        self._statuses[step.id] = StepStatus.SKIPPED
+        self._outbox.append(self._step_event(step, StepStatus.SKIPPED, reason, message))
+
+    def _fail(self, step: FrozenStep, error: SignoffError) -> None:
+        self._statuses[step.id] = StepStatus.FAILED
+        self._outbox.append(self._step_event(step, StepStatus.FAILED, error.code, str(error)))
+
+    def _step_event(self, step: FrozenStep, status: StepStatus, reason: str, message: str) -> Event:
+        return Event(
+            "step",
+            plan=self.plan_id,
+            step=step.id,
+            digest=self._plan.digest,
+            data={"status": status.value, "reason": reason, "message": self.world.summary(message, ())},
+        )
+
+    # ------------------------------------------------------------ the picture at the start
+
+    @property
+    def _plan(self) -> FrozenPlan:
+        assert self._frozen is not None  # noqa: S101  set before the loop
+        return self._frozen
+
+    def _load(self, frozen: FrozenPlan) -> None:
+        """Take the picture from the ledger's state; from here on it follows what is recorded."""
+        self._frozen = frozen
+        state = self.world.state_of(self.plan_id)
+        for step in frozen.steps:
+            known = state.steps[step.id]
+            self._statuses[step.id] = known.status
+            self._attempts[step.id] = list(known.attempts)
+            if known.status is StepStatus.WAITING and known.until is not None:
+                self._until[step.id] = datetime.fromisoformat(known.until)
+
+
+def _classified(ended: Ended) -> tuple[OutcomeClass, str, str, float | None]:
+    """Class, reason code, message and the server's wait in seconds."""
+    error = ended.error
+    if error is None:
+        return OutcomeClass.DONE, "", "", None
+    if isinstance(error, CallError):
+        return class_of(error), error.code, str(error), getattr(error, "retry_after", None)
+    if error.code == "definition-changed":
+        return OutcomeClass.TRANSIENT, error.code, str(error), None
+    return OutcomeClass.UNKNOWN, error.code, str(error), None
+
+
+def _status_after(outcome: OutcomeClass) -> StepStatus:
+    if outcome is OutcomeClass.DONE:
+        return StepStatus.DONE
+    return StepStatus.UNKNOWN if outcome is OutcomeClass.UNKNOWN else StepStatus.FAILED
+
+
+def _response(outcome: OutcomeClass, data: Mapping[str, Json]) -> str:
+    words = data.get("summary") or data.get("message") or ""
+    return f"{outcome.value} {words}".strip()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _sha256(value: Json) -> str:
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _text(value: Json) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,101 @@
+"""The logs for reading: `signoff.log` for people who run the daemon, `mcp_actions.log` for what was called.
+
+Both are made to be read with `tail` and `grep`, are rotated, and are no record: the record is the ledger.
+Whatever goes in has been redacted by whoever says it; line breaks and control characters are made
+visible here, so that no text can forge a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_ACTIONS = "actions"
+
+
+def visible(text: str) -> str:
+    """The text on one line, control characters spelled out."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def open_logs(folder: Path, *, terminal: bool) -> None:
+    """Start writing both logs into a folder, and to the terminal where wanted.
+
+    Raises:
+        OSError: where the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    logger.remove()
+    logging.basicConfig(handlers=[_Foreign(level=logging.WARNING)], force=True)
+    logger.configure(patcher=_on_one_line)
+    if terminal:
+        logger.add(
+            sys.stderr, level="INFO", format="{time:HH:mm:ss} {level.name:<7} {message}", filter=_not_action
+        )
+    logger.add(
+        folder / "signoff.log",
+        level="INFO",
+        format="{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {level.name:<7} {message}",
+        filter=_not_action,
+        rotation="10 MB",
+        retention=10,
+        enqueue=False,
+        catch=True,
+        backtrace=False,
+        diagnose=False,
+    )
+    logger.add(
+        folder / "mcp_actions.log",
+        level="INFO",
+        format="{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {message}",
+        filter=_is_action,
+        rotation="10 MB",
+        retention=10,
+        catch=True,
+        backtrace=False,
+        diagnose=False,
+    )
+
+
+class _Foreign(logging.Handler):
+    """Libraries' own messages go to the log, warnings and worse; never straight to the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.name.startswith("watchdog"):  # it complains about its own orderly end
+            logger.log(
+                "INFO" if record.levelno < logging.ERROR else "WARNING",
+                f"{record.name}: {{}}",
+                record.getMessage(),
+            )
+
+
+def close_logs() -> None:
+    """Flush and close both."""
+    logger.complete()
+    logger.remove()
+
+
+def say_action(line: str, plan: str, step: str, text: str) -> None:
+    """One line of `mcp_actions.log`: CALL, PARAMS, RESPONSE or AUDIT, and which plan and step."""
+    logger.bind(**{_ACTIONS: True}).info("{:<8} {} {} {}", line, plan, step or "-", text)
+
+
+def _on_one_line(record: Record) -> None:
+    record["message"] = visible(record["message"])
+
+
+def _is_action(record: Record) -> bool:
+    return _ACTIONS in record["extra"]
+
+
+def _not_action(record: Record) -> bool:
+    return not _is_action(record)

@@ -1,0 +1,81 @@
+"""What the daemon writes for others to read and can always write again: dashboard, notes' stamps, servers.
+
+Nothing here is truth. If a file is gone or wrong, it is made anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import orjson
+from loguru import logger
+from tzlocal import get_localzone
+
+from signoff import durable, system
+from signoff.durable import Stamp
+from signoff.model import Folder
+from signoff.parts import Parts
+from signoff.places import Places
+from signoff.say.dashboard import dashboard
+from signoff.servers.pool import ServerPool
+
+NAME = "Dashboard.md"
+MARK = "Written by Signoff"
+"""Begins the line that tells when; a dashboard without it is a person's own."""
+
+
+class Notebook:
+    """The daemon's derived files."""
+
+    def __init__(self, parts: Parts, pool: ServerPool, places: Places) -> None:
+        self._parts = parts
+        self._pool = pool
+        self._places = places
+        self._dashboard = b""
+        system.make_owner_only_directory(places.state)
+
+    def dashboard(self) -> None:
+        """Write `Dashboard.md` where it would say something new; a person's own file is left alone."""
+        plans = [*self._parts.state.plans.values(), *self._parts.state.recent]
+        now = datetime.now(get_localzone() or UTC)
+        text = dashboard(plans, self._pool.health(), now).encode()
+        if _said(text) == _said(self._dashboard):
+            return
+        path = self._parts.vault.root / NAME
+        try:
+            old = path.read_bytes() if path.exists() else b""
+            if old and MARK.encode() not in old:
+                return
+            if _said(old) != _said(text):
+                self._parts.vault.write_own(NAME, text)
+            self._dashboard = text
+        except OSError as error:
+            logger.warning("The dashboard could not be written: {}", error)
+
+    def write(self, stamps: dict[str, Stamp]) -> None:
+        """Write down how the archived notes were left, and how the servers are."""
+        archived = {
+            path: [stamp.size, stamp.mtime_ns, stamp.inode]
+            for path, stamp in stamps.items()
+            if self._parts.vault.kind_of(path) in {Folder.DONE, Folder.REJECTED}
+        }
+        servers = {name: asdict(health) for name, health in self._pool.health().items()}
+        try:
+            durable.replace(self._places.notes, orjson.dumps(archived), mode=0o600)
+            durable.replace(self._places.servers, orjson.dumps(servers, default=str), mode=0o600)
+        except OSError as error:
+            logger.warning("What was learnt could not be written down: {}", error)
+
+    def read(self) -> dict[str, Stamp]:
+        """How the archived notes were left by the last daemon; empty where that is not known."""
+        try:
+            found = orjson.loads(self._places.notes.read_bytes())
+            return {path: Stamp(*numbers) for path, numbers in found.items()}
+        except (OSError, orjson.JSONDecodeError, TypeError, AttributeError):
+            return {}
+
+
+def _said(text: bytes) -> list[bytes]:
+    """A dashboard without the time at which it was written."""
+    return [line for line in text.splitlines() if not line.startswith(MARK.encode())]

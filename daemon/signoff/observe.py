@@ -1,0 +1,157 @@
+"""A note's bytes to what the decisions look at: place, gesture, plan, digest, problem.
+
+`look` is deterministic: the same bytes, path, catalogue and servers give the same `Sight`. Reading is
+separated from settling (`signoff.settle`) and from deciding (`signoff.decide`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from signoff.catalogue import Catalogue
+from signoff.decide import Seen
+from signoff.errors import NoteError
+from signoff.gesture import NoteFacts
+from signoff.model import Folder, FrozenPlan, Gesture, JsonObject, Plan, ServerView, Tool
+from signoff.note.document import Note, gesture, parse
+from signoff.note.splice import section_ticks
+from signoff.plan.freeze import freeze, freeze_again
+from signoff.plan.read import read_plan
+from signoff.say.questions import answers
+from signoff.vault import has_control_characters, is_conflict_copy
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A note as read: the pure part, the same for the same bytes and catalogue.
+
+    Attributes:
+        data, sha256: the bytes and their hash.
+        note: its structure; None where it cannot be read.
+        plan: what it asks for; None where it is no plan or cannot be read.
+        gesture: what it says about the decision.
+        problem: why it cannot be read.
+    """
+
+    path: str
+    data: bytes
+    sha256: str
+    note: Note | None
+    plan: Plan | None
+    gesture: Gesture
+    problem: NoteError | None
+
+    @property
+    def id(self) -> str | None:
+        """The plan id that the note carries."""
+        return self.plan.id if self.plan else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A reading bound to the servers: what the plan would do now, and what the decisions look at."""
+
+    reading: Reading
+    seen: Seen
+    frozen: FrozenPlan | None
+
+
+def read(path: str, data: bytes, catalogue: Catalogue) -> Reading:
+    """Read a note; never raises for what is in it."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    note: Note | None = None
+    plan: Plan | None = None
+    said = Gesture()
+    problem: NoteError | None = None
+    try:
+        note = parse(data)
+        if note.front is not None:
+            said = gesture(note.front)
+        plan = read_plan(note, catalogue, fallback_title=_title(path))
+    except NoteError as error:
+        problem = error
+    return Reading(path, data, sha256, note, plan, said, problem)
+
+
+def bind(
+    reading: Reading,
+    folder: Folder,
+    plan_id: str | None,
+    catalogue: Catalogue,
+    views: Mapping[str, ServerView],
+    *,
+    known: FrozenPlan | None = None,
+    was_approved: bool = False,
+) -> Sight:
+    """Bind a reading to the servers as they are now.
+
+    Args:
+        plan_id: the id under which the plan is known, or None for one not yet known (nothing is bound).
+        known: the content frozen before. A server that is not connected now is taken as it was then,
+            so that a server's restart does not look like a change; the call itself compares again.
+        was_approved: the note lay in `Approved/` when last seen.
+    """
+    frozen: FrozenPlan | None = None
+    problem = reading.problem
+    if problem is None and has_control_characters(reading.path):
+        problem = NoteError(
+            "The name of this note holds line breaks or control characters.",
+            code="name-invalid",
+            hint="Rename the note.",
+        )
+    if problem is None and reading.plan is not None and plan_id is not None:
+        try:
+            frozen = (
+                freeze(reading.plan, plan_id, catalogue, views)
+                if known is None
+                else freeze_again(reading.plan, plan_id, catalogue, _with_known(views, known), known)
+            )
+        except NoteError as error:
+            problem = error
+    facts = NoteFacts(
+        path=reading.path,
+        folder=folder,
+        gesture=reading.gesture,
+        sha256=reading.sha256,
+        digest=frozen.digest if frozen else None,
+        problem=str(problem) if problem else "",
+        expires=reading.plan.expires if reading.plan else None,
+        moved_out=was_approved and folder is not Folder.APPROVED,
+    )
+    seen = Seen(
+        facts=facts,
+        is_plan=reading.plan is not None,
+        problem=problem,
+        conflict_copy=is_conflict_copy(reading.path.rsplit("/", 1)[-1]),
+        answers=tuple(sorted(answers(section_ticks(reading.data)).items())),
+    )
+    return Sight(reading, seen, frozen)
+
+
+def _with_known(views: Mapping[str, ServerView], known: FrozenPlan) -> Mapping[str, ServerView]:
+    """The servers as they are; one that is not connected now, as it was when the plan was frozen."""
+    merged = dict(views)
+    for name, pin in known.pins.items():
+        server, _, tool = name.partition(".")
+        view = views.get(server)
+        if view is not None and view.tools is None and pin["launch"] == view.launch:
+            before = merged[server].tools or {}
+            merged[server] = ServerView(server, view.launch, {**before, tool: _pinned_tool(pin)})
+    return merged
+
+
+def _pinned_tool(pin: JsonObject) -> Tool:
+    definition = cast("dict[str, Any]", pin["definition"])
+    return Tool(
+        name=definition["name"],
+        description=definition["description"],
+        input_schema=definition["inputSchema"],
+        annotations=definition["annotations"],
+    )
+
+
+def _title(path: str) -> str:
+    return path.rsplit("/", 1)[-1].removesuffix(".md").removesuffix(".MD")

@@ -1,0 +1,57 @@
+"""The parts that a daemon is made of, put together once and never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from signoff.catalogue import Catalogue
+from signoff.config import Settings
+from signoff.ledger.blobs import BlobStore
+from signoff.ledger.log import Ledger
+from signoff.ledger.state import State
+from signoff.model import CallResult, JsonObject, ServerView
+from signoff.policy import Policy
+from signoff.redact import Redactor
+from signoff.vault import Vault
+
+
+class Servers(Protocol):
+    """What the daemon needs of a server pool."""
+
+    def views(self) -> dict[str, ServerView]:
+        """What is known of each server now."""
+
+    async def call(
+        self,
+        server: str,
+        tool: str,
+        arguments: JsonObject,
+        *,
+        timeout: float,
+        meta: JsonObject | None = None,
+        pin: JsonObject | None = None,
+    ) -> CallResult:
+        """Make one call; raises the `CallError` classes and `PinChanged`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a person configured: the catalogue and the policy, and what may never be shown."""
+
+    catalogue: Catalogue
+    policy: Policy
+    redactor: Redactor = field(default_factory=Redactor)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Settings and rules, and the things that hold state: vault, ledger, blobs, servers."""
+
+    settings: Settings
+    rules: Rules
+    vault: Vault
+    ledger: Ledger
+    state: State
+    blobs: BlobStore
+    servers: Servers

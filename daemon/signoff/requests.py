@@ -1,0 +1,114 @@
+"""What commands ask of the daemon: one small file each, in a folder that only its owner can enter.
+
+A command checks what it can, then leaves a request; a running daemon takes it within a second, the next
+one at its start. The answer lies beside the request until the command has read it, or a day has passed.
+The folder is the evidence: who can write there could as well run the commands.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from signoff import durable, system
+
+KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart")
+REQUEST, ANSWER = ".request.json", ".answer.json"
+KEEP_ANSWERS = 86_400.0
+"""Seconds."""
+MOST = 65_536
+"""Bytes of one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked for.
+
+    Attributes:
+        kind: one of `KINDS`.
+        plan: the plan's id, in full (for `restart`: the server's name).
+        by: the approver or, for other requests, the person as the system names them.
+        step, answer: for `resolve`: the step's id, and `happened` or `did-not-happen`.
+        reason: for `reject` and `cancel`, as typed.
+        name: of its file, without ending; it sorts by time.
+    """
+
+    kind: str
+    plan: str
+    by: str
+    step: str = ""
+    answer: str = ""
+    reason: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request; `code` is empty where it was granted."""
+
+    ok: bool
+    code: str
+    message: str
+
+
+class Requests:
+    """The folder of requests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        system.make_owner_only_directory(folder)
+
+    def leave(self, request: Request) -> str:
+        """Leave a request; its name, under which the answer will come."""
+        name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
+        body = {key: value for key, value in asdict(request).items() if key != "name"}
+        durable.create(self.folder / f"{name}{REQUEST}", orjson.dumps(body), mode=0o600)
+        return name
+
+    def waiting(self) -> Iterator[Request | Path]:
+        """All requests, oldest first; a file that is none is given as its path."""
+        for path in sorted(self.folder.glob(f"*{REQUEST}")):
+            yield _read(path) or path
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Put the answer where the command looks for it, then take the request away."""
+        durable.replace(self.folder / f"{request.name}{ANSWER}", orjson.dumps(asdict(answer)), mode=0o600)
+        self.drop(self.folder / f"{request.name}{REQUEST}")
+
+    def drop(self, path: Path) -> None:
+        """Take a request away."""
+        durable.remove(path)
+
+    def answered(self, name: str) -> Answer | None:
+        """The answer to a request, once; None while there is none."""
+        path = self.folder / f"{name}{ANSWER}"
+        try:
+            found = orjson.loads(path.read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return None
+        durable.remove(path)
+        return Answer(bool(found["ok"]), str(found["code"]), str(found["message"]))
+
+    def sweep(self) -> None:
+        """Delete answers that nobody came for."""
+        for path in self.folder.glob(f"*{ANSWER}"):
+            if time.time() - path.stat().st_mtime > KEEP_ANSWERS:
+                durable.remove(path)
+
+
+def _read(path: Path) -> Request | None:
+    try:
+        if path.stat().st_size > MOST:
+            return None
+        found = orjson.loads(path.read_bytes())
+        fields = {key: str(found.get(key, "")) for key in ("kind", "plan", "by", "step", "answer", "reason")}
+    except (OSError, orjson.JSONDecodeError, AttributeError):
+        return None
+    if fields["kind"] not in KINDS:
+        return None
+    return Request(**fields, name=path.name.removesuffix(REQUEST))

@@ -1,0 +1,339 @@
+"""The runs under way: starting them, waking them in time, and giving each the world it needs.
+
+What follows when a run ends with a refusal is a table (`AFTER`): back to the person, rejected, expired, or
+waiting. When and why a run starts is decided by `start`, never by a timer: a timer only asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import orjson
+from loguru import logger
+from tzlocal import get_localzone
+
+from signoff.approval import Facts
+from signoff.catalogue import Action
+from signoff.errors import GateRefused, LedgerError, SignoffError
+from signoff.execute import CallTerms, Run
+from signoff.ledger.entry import Event
+from signoff.limits import final_arguments, first_broken
+from signoff.logs import say_action
+from signoff.model import (
+    LIVE,
+    Call,
+    CallResult,
+    FrozenPlan,
+    FrozenStep,
+    Json,
+    JsonObject,
+    PlanState,
+    Risk,
+    Status,
+)
+from signoff.parts import Parts
+from signoff.plan.times import read_time
+from signoff.policy import repeatable
+from signoff.presence import Presence
+from signoff.slots import Slots
+
+LONGEST_SUMMARY = 400
+"""Characters of a text in the ledger and the readable log; the rest is in the blob."""
+TRY_AGAIN = 5.0
+"""Seconds until a plan is tried again whose record could not be written."""
+
+BACK = frozenset(
+    {
+        "digest-changed",
+        "definition-changed",
+        "limits-violated",
+        "denied-by-policy",
+        "action-outside",
+        "approvers-missing",
+        "unknown-plan",
+        "revoked",
+    }
+)
+"""Refusals in the middle of a run after which the plan goes back to the person."""
+
+
+class Clock(Protocol):
+    """What wakes a plan in time."""
+
+    def wake_at(self, plan_id: str, moment: datetime) -> None:
+        """Call `Runs.start` for this plan at this time."""
+
+
+class Runs:
+    """All runs of the daemon; also the world that each of them sees (`signoff.execute.World`).
+
+    Attributes:
+        slots: places for calls in flight, over all plans and servers.
+        clock: wakes plans that wait; set by the daemon.
+        back_to_person: called with plan id, code and message after `returned` was recorded.
+        note_changed: called with a plan id whenever its note should tell something new.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        presence: Presence,
+        note_changed: Callable[[str], None],
+        back_to_person: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._parts = parts
+        self._presence = presence
+        self.note_changed = note_changed
+        self.back_to_person = back_to_person
+        self.slots = Slots(parts.settings.execution.concurrency)
+        self.retry_delay = parts.settings.execution.retry_delay
+        self.clock: Clock | None = None
+        self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
+        self._dependents: dict[str, set[str]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.closing = False
+
+    # ------------------------------------------------------------ starting and ending
+
+    def start(self, plan_id: str) -> None:
+        """Run a plan if it is live and not running already; the gate decides whether anything happens."""
+        state = self._parts.state.plans.get(plan_id)
+        if self.closing or plan_id in self._runs or state is None or state.status not in LIVE:
+            return
+        if self._asleep(state):
+            return
+        run = Run(plan_id, self)
+        task = asyncio.ensure_future(self._go(run))
+        self._runs[plan_id] = (run, task)
+        task.add_done_callback(lambda _: self._runs.pop(plan_id, None))
+
+    def _asleep(self, state: PlanState) -> bool:
+        """Does the plan wait for a time still to come? Then the clock is set, and nothing starts."""
+        if state.until is None or state.status not in {Status.WAITING, Status.SCHEDULED}:
+            return False
+        until = datetime.fromisoformat(state.until)
+        if until <= self._presence.now() or state.approvals_end <= self._presence.now():
+            return False
+        if self.clock is not None:
+            self.clock.wake_at(state.id, min(until, state.approvals_end))
+        return True
+
+    def running(self, plan_id: str) -> bool:
+        """Is a run of this plan under way?"""
+        return plan_id in self._runs
+
+    @property
+    def busy(self) -> bool:
+        """Is any run under way?"""
+        return bool(self._runs or self._timers)
+
+    async def halt(self, plan_id: str) -> None:
+        """Let no further call of a plan leave, and wait until those in flight have been recorded."""
+        found = self._runs.get(plan_id)
+        if found is not None:
+            found[0].stop.set()
+            await asyncio.gather(found[1], return_exceptions=True)
+
+    async def close(self, patience: float) -> None:
+        """Let nothing more leave; wait for the calls in flight, then record the rest as unknown.
+
+        Args:
+            patience: seconds to wait for calls in flight.
+        """
+        self.closing = True
+        for timer in self._timers.values():
+            timer.cancel()
+        tasks = [task for _, task in self._runs.values()]
+        for run, _ in self._runs.values():
+            run.stop.set()
+        if not tasks:
+            return
+        await asyncio.wait(tasks, timeout=patience)
+        for run, _ in list(self._runs.values()):
+            run.abandon()
+        await asyncio.wait(tasks, timeout=2.0)
+
+    async def _go(self, run: Run) -> None:
+        plan_id = run.plan_id
+        try:
+            if self._too_early(plan_id):
+                return
+            until = await run.go()
+            if until is not None and self.clock is not None:
+                self.clock.wake_at(plan_id, until)
+        except GateRefused as refusal:
+            await self._after_refusal(plan_id, refusal)
+        except LedgerError as error:
+            logger.error("Plan {}: nothing is called while the ledger cannot be written. {}", plan_id, error)
+            self._again_in(TRY_AGAIN, plan_id)
+        except SignoffError as error:
+            logger.error("Plan {} stopped: {}", plan_id, error)
+        finally:
+            self.note_changed(plan_id)
+            self._wake_dependents(plan_id)
+
+    def _again_in(self, seconds: float, plan_id: str) -> None:
+        def again() -> None:
+            self._timers.pop(plan_id, None)
+            self.start(plan_id)
+
+        if not self.closing and plan_id not in self._timers:
+            self._timers[plan_id] = asyncio.get_running_loop().call_later(seconds, again)
+
+    def _too_early(self, plan_id: str) -> bool:
+        """Is the plan's `run_at` still to come? Then the clock is set."""
+        state = self._parts.state.plans[plan_id]
+        frozen = self._presence.frozen(state.digest)
+        if frozen is None or frozen.run_at is None or any(step.attempts for step in state.steps.values()):
+            return False
+        moment = read_time(frozen.run_at, zone=get_localzone())
+        if moment <= self._presence.now():
+            return False
+        if state.status is not Status.SCHEDULED:
+            asyncio.ensure_future(self._wait_for(plan_id, moment))  # noqa: RUF006  the ledger keeps it alive
+        if self.clock is not None:
+            self.clock.wake_at(plan_id, moment)
+        return True
+
+    async def _wait_for(self, plan_id: str, moment: datetime) -> None:
+        until = moment.isoformat(timespec="milliseconds")
+        await self.record(
+            [Event("waiting", plan=plan_id, data={"scheduled": True, "reason": "run-at", "until": until})]
+        )
+        self.note_changed(plan_id)
+
+    # ------------------------------------------------------------ after a refusal
+
+    async def _after_refusal(self, plan_id: str, refusal: GateRefused) -> None:
+        state = self._parts.state.plans.get(plan_id)
+        if state is None or state.status not in LIVE:
+            return
+        logger.info("Plan {} does not go on: {} ({})", plan_id, refusal.message, refusal.code)
+        data: JsonObject = {"reason": refusal.code, "message": refusal.message}
+        if refusal.code == "dependency-unmet":
+            await self._wait_for_dependencies(plan_id, data)
+        elif refusal.code == "refused-by-gesture":
+            await self.record([Event("finished", plan=plan_id, data={**data, "status": "rejected"})])
+        elif refusal.code == "expired" and self._when_expired(state) == "reject":
+            await self.record([Event("finished", plan=plan_id, data={**data, "status": "expired"})])
+        elif refusal.code == "revoked" and self._presence.paths.get(plan_id) is None:
+            await self.record([Event("finished", plan=plan_id, data={**data, "status": "cancelled"})])
+        elif refusal.code in BACK or refusal.code == "expired":
+            await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)])
+            await self.back_to_person(plan_id)
+
+    def _when_expired(self, state: PlanState) -> str:
+        return self._parts.rules.policy.when_expired(Risk(state.risk))
+
+    async def _wait_for_dependencies(self, plan_id: str, data: JsonObject) -> None:
+        state = self._parts.state.plans[plan_id]
+        frozen = self._presence.frozen(state.digest)
+        for name in frozen.depends_on if frozen else ():
+            self._dependents.setdefault(name, set()).add(plan_id)
+        if (state.status, state.message) != (Status.WAITING, data["message"]):
+            await self.record([Event("waiting", plan=plan_id, data=data)])
+
+    def _wake_dependents(self, plan_id: str) -> None:
+        if self._parts.state.status(plan_id) not in LIVE:
+            for dependent in self._dependents.pop(plan_id, set()):
+                asyncio.get_running_loop().call_soon(self.start, dependent)
+
+    # ------------------------------------------------------------ the world of a run
+
+    async def facts(self, plan_id: str) -> Facts:
+        """See `World.facts`."""
+        return await self._presence.facts(plan_id)
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """See `World.record`."""
+        await self._parts.ledger.append(events)
+
+    async def keep(self, blob: bytes) -> str:
+        """See `World.keep`."""
+        return await asyncio.to_thread(self._parts.blobs.put, blob)
+
+    def result_of(self, blob: str) -> JsonObject:
+        """See `World.result_of`."""
+        found: JsonObject = orjson.loads(self._parts.blobs.get(blob))
+        return found
+
+    def state_of(self, plan_id: str) -> PlanState:
+        """See `World.state_of`."""
+        return self._parts.state.plans[plan_id]
+
+    def terms(self, frozen: FrozenPlan, step: FrozenStep) -> CallTerms:
+        """See `World.terms`."""
+        rules, execution = self._parts.rules, self._parts.settings.execution
+        action = rules.catalogue.find(step.action)
+        timeout = step.timeout or (action.timeout if action else None) or execution.timeout
+        retries = step.retries
+        if retries is None:
+            retries = action.retries if action and action.retries is not None else execution.retries
+        return CallTerms(
+            timeout=timeout,
+            retries=retries,
+            repeatable=tuple(
+                repeatable(call, action, annotations_of(frozen, call), rules.policy) for call in step.calls
+            ),
+            secret=self._presence.assessment(frozen).secret(step.id),
+            key_argument=tuple(_key_name(action, call) for call in step.calls),
+        )
+
+    def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
+        """See `World.within_limits`."""
+        entry = next(entry for entry in self._presence.assessment(frozen).steps if entry.step == step.id)
+        limits = [*entry.limits, *([step.limits] if step.limits else [])]
+        if not limits:
+            return ""
+        arguments = final_arguments(step.arguments, call.arguments)
+        return first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id}).message
+
+    def summary(self, value: Json, secret: Iterable[str]) -> Json:
+        """See `World.summary`."""
+        return _bounded(self._parts.rules.redactor.json(value, set(secret)))
+
+    async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
+        """See `World.call`."""
+        return await self._parts.servers.call(
+            call.server, call.tool, dict(call.arguments), timeout=timeout, meta=meta, pin=pin
+        )
+
+    def progressed(self, plan_id: str) -> None:
+        """See `World.progressed`."""
+        self.note_changed(plan_id)
+
+    def said(self, plan_id: str, step: str, line: str, text: str) -> None:
+        """See `World.said`."""
+        say_action(line, plan_id, step, self._parts.rules.redactor.text(text))
+
+
+def annotations_of(frozen: FrozenPlan, call: Call) -> JsonObject:
+    """What the tool of a call declared when it was frozen."""
+    definition = frozen.pins[call.name]["definition"]
+    found = definition.get("annotations") if isinstance(definition, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _key_name(action: Action | None, call: Call) -> str | None:
+    """The tool's own name of the argument that takes the idempotency key, or None."""
+    if action is None or action.idempotency_key is None:
+        return None
+    tool = next((tool for tool in action.tools if tool.name == call.name), None)
+    if tool is None:
+        return None
+    renamed = (own for own, named in tool.names.items() if named == action.idempotency_key)
+    return next(renamed, action.idempotency_key)
+
+
+def _bounded(value: Json) -> Json:
+    if isinstance(value, str):
+        over = len(value) - LONGEST_SUMMARY
+        return value if over <= 0 else f"{value[:LONGEST_SUMMARY]}… ({over} more characters)"
+    if isinstance(value, list):
+        return [_bounded(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _bounded(item) for key, item in value.items()}
+    return value

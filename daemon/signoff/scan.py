@@ -1,0 +1,81 @@
+"""Scans: what is on disk against what was last taken into account. Events are hints, this is truth.
+
+The folders where something may still happen are scanned every period; the archives (done and rejected
+plans, perhaps a hundred thousand notes) less often, and so that scanning never takes more than a two-hundredth
+of the time. Nothing is opened: only stamps are compared, and what differs is hinted at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from signoff.durable import Stamp
+from signoff.ledger.state import State
+from signoff.model import Folder
+from signoff.reconcile import Reconciler
+from signoff.vault import Vault
+
+ACTIVE = (Folder.INBOX, Folder.PENDING, Folder.APPROVED, Folder.FAILED)
+ARCHIVE = (Folder.DONE, Folder.REJECTED)
+ARCHIVE_EVERY = 60.0
+"""Seconds, at least, between two scans of the archives."""
+SHARE = 200
+"""Scanning the archives takes at most one part in this many of the time."""
+
+
+class Scan:
+    """Compares the vault with what the daemon knows of it."""
+
+    def __init__(self, vault: Vault, state: State, reconciler: Reconciler) -> None:
+        self._vault = vault
+        self._state = state
+        self._reconciler = reconciler
+        self._archive_due = 0.0
+
+    def watched(self) -> Iterator[Path]:
+        """The folders to watch for events."""
+        for kind in Folder:
+            for name in self._vault.names(kind):
+                yield self._vault.root / name
+
+    def remember(self, stamps: Mapping[str, Stamp]) -> None:
+        """Take archived notes as considered that have not changed since the last daemon wrote them."""
+        self._reconciler.presence.stamps.update(stamps)
+
+    def everything(self) -> None:
+        """Hint at every active note, and at archived ones that differ from what was last written."""
+        for path, _ in self._vault.scan(*ACTIVE):
+            self._reconciler.look_anew(path)
+        self._archives()
+
+    def active(self) -> None:
+        """Hint at what changed; the archives too, when it is their time."""
+        presence = self._reconciler.presence
+        found = dict(self._vault.scan(*ACTIVE))
+        for path, stamp in found.items():
+            if presence.stamps.get(path) != stamp:
+                self._reconciler.hint(path)
+        for path in [path for path in presence.stamps if path not in found]:
+            if self._vault.kind_of(path) in ACTIVE:
+                self._reconciler.hint(path)
+        if time.monotonic() >= self._archive_due:
+            self._archives()
+
+    def _archives(self) -> None:
+        """Archived notes of known plans that somebody changed; other files there are nobody's business."""
+        begun = time.monotonic()
+        ours = {ended.path for ended in self._state.ended.values()}
+        ours.update(plan.path for plan in self._state.plans.values())
+        presence = self._reconciler.presence
+        for path, stamp in self._vault.scan(*ARCHIVE):
+            known = presence.stamps.get(path)
+            if known != stamp and (path in ours or self._is_misplaced(path)):
+                self._reconciler.hint(path)
+        took = time.monotonic() - begun
+        self._archive_due = time.monotonic() + max(ARCHIVE_EVERY, took * SHARE)
+
+    def _is_misplaced(self, path: str) -> bool:
+        """Was a plan's note last seen here, though it does not belong here (a person moved it)?"""
+        return path in self._reconciler.presence.ids

@@ -1,0 +1,114 @@
+"""What follows from the way a call ended. Pure; the table of the specification, section 7.
+
+The rule behind every row: a call is made again by itself only where it provably did not go out, or
+where its tool is declared repeatable. Everything else waits for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signoff.errors import (
+    AuthenticationFailed,
+    CallError,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    ServerFault,
+    Transient,
+)
+from signoff.model import Attempt, FrozenStep, OutcomeClass
+
+RATE_LIMIT_WAIT = 3600.0
+"""Seconds to wait where the server names no time."""
+SERVER_ERROR_WAIT = 300.0
+"""Seconds before a repeatable call is made again after a server's own error."""
+LONGEST_BACKOFF = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sequel:
+    """What to do after a call ended.
+
+    Attributes:
+        outcome: the class it is recorded under.
+        again: the step is tried again (the same call or a fallback) by itself.
+        delay: seconds until then.
+    """
+
+    outcome: OutcomeClass
+    again: bool = False
+    delay: float = 0.0
+
+
+CLASSES: tuple[tuple[type[CallError], OutcomeClass], ...] = (
+    (RateLimited, OutcomeClass.RATE_LIMITED),
+    (AuthenticationFailed, OutcomeClass.AUTHENTICATION),
+    (ServerFault, OutcomeClass.SERVER_ERROR),
+    (Transient, OutcomeClass.TRANSIENT),
+    (Refused, OutcomeClass.REFUSED),
+    (OutcomeUnknown, OutcomeClass.UNKNOWN),
+)
+
+
+def class_of(error: CallError) -> OutcomeClass:
+    """The class of an error; one that nobody foresaw counts as unknown."""
+    return next((found for kind, found in CLASSES if isinstance(error, kind)), OutcomeClass.UNKNOWN)
+
+
+def next_call(step: FrozenStep, attempts: Sequence[Attempt], retries: int) -> int | None:
+    """Which of the step's calls comes next: its index, or None where all are used up.
+
+    Read from the recorded attempts alone, so that a restart changes nothing. Only attempts that were
+    provably not sent use up a call; falling back is allowed from nothing else.
+    """
+    for index, call in enumerate(step.calls):
+        spent = sum(
+            1
+            for made in attempts
+            if (made.server, made.tool) == (call.server, call.tool) and made.outcome is OutcomeClass.TRANSIENT
+        )
+        if spent <= retries:
+            return index
+    return None
+
+
+def sequel(
+    step: FrozenStep,
+    attempts: Sequence[Attempt],
+    outcome: OutcomeClass,
+    *,
+    repeatable: bool,
+    retries: int,
+    retry_delay: float,
+    retry_after: float | None,
+    jitter: float,
+) -> Sequel:
+    """What follows; `attempts` are all of this step, the one that just ended included.
+
+    Args:
+        retry_delay: seconds before the first repetition; doubled each time.
+        retry_after: seconds the server asked to wait, where it did.
+        jitter: a number from 0 to 1 that spreads the repetitions (full delay to one and a half).
+    """
+    last = attempts[-1]
+    tries = sum(
+        1 for made in attempts if (made.server, made.tool, made.outcome) == (last.server, last.tool, outcome)
+    )
+    backoff = min(retry_delay * 2 ** (tries - 1), LONGEST_BACKOFF) * (1 + jitter / 2)
+    match outcome:
+        case OutcomeClass.TRANSIENT:
+            following = next_call(step, attempts, retries)
+            if following is None:
+                return Sequel(outcome)
+            same = (step.calls[following].server, step.calls[following].tool) == (last.server, last.tool)
+            return Sequel(outcome, again=True, delay=backoff if same else 0.0)
+        case OutcomeClass.RATE_LIMITED:
+            wait = RATE_LIMIT_WAIT if retry_after is None else max(0.0, retry_after)
+            return Sequel(outcome, again=True, delay=wait)
+        case OutcomeClass.SERVER_ERROR if repeatable and tries <= retries:
+            return Sequel(outcome, again=True, delay=SERVER_ERROR_WAIT)
+        case OutcomeClass.UNKNOWN if repeatable and tries <= retries:
+            return Sequel(outcome, again=True, delay=backoff)
+    return Sequel(outcome)

@@ -1,0 +1,326 @@
+"""The daemon: put together, started, kept going, and ended, in the order that safety asks for.
+
+Start: lock, ledger (verified, then folded), interrupted calls recorded as unknown, servers, watch, a look at
+every note. End: nothing new leaves, calls in flight are awaited and recorded, notes are written, servers
+and their children are ended, the ledger is closed with a checkpoint. Within ten seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loguru import logger
+
+from signoff import __version__, durable, system
+from signoff.catalogue import load_catalogue
+from signoff.config import Settings, load_environment
+from signoff.errands import Errands
+from signoff.errors import LedgerError, SignoffError
+from signoff.ledger.blobs import BlobStore
+from signoff.ledger.checkpoint import ensure_key
+from signoff.ledger.entry import Entry, Event
+from signoff.ledger.log import Ledger
+from signoff.ledger.state import State, fold
+from signoff.logs import close_logs, open_logs, say_action
+from signoff.model import LIVE, Attempt, PlanState, Status, StepState
+from signoff.notebook import Notebook
+from signoff.ownership import owned_folder
+from signoff.parts import Parts, Rules
+from signoff.places import Places
+from signoff.policy import load_policy, repeatable
+from signoff.reconcile import Reconciler
+from signoff.recover import interrupted
+from signoff.redact import Redactor
+from signoff.requests import Requests
+from signoff.runs import annotations_of
+from signoff.scan import Scan
+from signoff.schedule import Schedule
+from signoff.servers.config import load_servers
+from signoff.servers.pool import ServerPool
+from signoff.vault import Vault
+from signoff.watch import Watch
+
+PATIENCE = 4.0
+"""Seconds that calls in flight are awaited when the daemon is stopped."""
+SERVERS_PATIENCE = 3.5
+FIRST_LOOK = 15.0
+"""Seconds that the first look at the notes waits for servers that are still connecting."""
+IDLE_CHECK = 0.05
+
+
+def load_rules(settings: Settings, environ: Mapping[str, str]) -> Rules:
+    """The catalogue, the policy, and the redactor that knows the environment's secrets.
+
+    Raises:
+        ConfigError: where a file is wrong.
+    """
+    config = settings.config_dir
+    return Rules(
+        catalogue=load_catalogue(_if_there(config / "actions.yaml")),
+        policy=load_policy(_if_there(config / "policy.yaml")),
+        redactor=Redactor.of_environment(environ),
+    )
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+class Daemon:
+    """One running daemon."""
+
+    def __init__(self, parts: Parts, pool: ServerPool, places: Places, *, once: bool) -> None:
+        self.parts = parts
+        self._pool = pool
+        self._once = once
+        self._places = places
+        self._stop = asyncio.Event()
+        self.reconciler = Reconciler(parts)
+        self._schedule = Schedule(self.reconciler.runs.start)
+        self.reconciler.runs.clock = self._schedule
+        self._requests = Requests(places.requests)
+        self._errands = Errands(parts, self.reconciler, self._requests, pool.restart)
+        self._scan = Scan(parts.vault, parts.state, self.reconciler)
+        self._notebook = Notebook(parts, pool, places)
+        self._watch = Watch(
+            [*self._scan.watched(), places.requests],
+            self._hinted,
+            polling=bool(os.environ.get("SIGNOFF_POLLING")),
+        )
+
+    # ------------------------------------------------------------ life
+
+    async def live(self) -> None:
+        """Work until stopped, or with `once` until nothing is runnable."""
+        self._remember_where_plans_are()
+        await self._record_interrupted()
+        self._watch.start()
+        self._schedule.start()
+        self._repeat()
+        await self._pool.start()
+        await self._first_look()
+        logger.info("Watching {}.", self.parts.vault.root)
+        if self._once:
+            await self._until_idle()
+        else:
+            await self._stop.wait()
+
+    def stop(self) -> None:
+        """Ask the daemon to end; safe to call from a signal handler in the event loop."""
+        self._stop.set()
+
+    async def close(self) -> None:
+        """End: nothing new leaves; what is under way is recorded; the notes tell it; servers end."""
+        self.reconciler.closing = True
+        self._watch.stop()
+        self._schedule.stop()
+        await self.reconciler.runs.close(PATIENCE)
+        with contextlib.suppress(TimeoutError, LedgerError):
+            await asyncio.wait_for(self.reconciler.writeback.finish(), 1.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pool.stop(), SERVERS_PATIENCE)
+        self._notebook.write(self.reconciler.presence.stamps)
+
+    def _remember_where_plans_are(self) -> None:
+        presence = self.reconciler.presence
+        for plan in self.parts.state.plans.values():
+            presence.carry(plan.path, plan.id)
+
+    async def _record_interrupted(self) -> None:
+        rules = self.parts.rules
+
+        def harmless(plan: PlanState, step: StepState, attempt: Attempt) -> bool:
+            frozen = self.reconciler.presence.frozen(plan.digest)
+            found = next((each for each in frozen.steps if each.id == step.id), None) if frozen else None
+            calls = found.calls if found else ()
+            call = next(
+                (each for each in calls if (each.server, each.tool) == (attempt.server, attempt.tool)), None
+            )
+            if frozen is None or call is None:
+                return False
+            action = rules.catalogue.find(step.action)
+            return repeatable(call, action, annotations_of(frozen, call), rules.policy)
+
+        events = interrupted(self.parts.state.plans.values(), harmless)
+        if events:
+            logger.warning("{} call(s) were under way when the daemon last ended.", len(events))
+            await self.parts.ledger.append(events)
+
+    async def _first_look(self) -> None:
+        """Requests, then every note, then the plans that were live when the daemon last ended."""
+        connecting = asyncio.ensure_future(self._pool.settled(FIRST_LOOK))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        connecting.cancel()
+        self._scan.remember(self._notebook.read())
+        await self._errands.run()
+        self._scan.everything()
+        await self.reconciler.quiesce()
+        for plan in list(self.parts.state.plans.values()):
+            if plan.status in LIVE:
+                self.reconciler.runs.start(plan.id)
+            self.reconciler.writeback.soon(plan.id)
+
+    def _repeat(self) -> None:
+        vault, health = self.parts.settings.vault, self.parts.settings.health
+        self._schedule.every(vault.rescan, self._rescan, "rescan")
+        self._schedule.every(1.0, self._take_requests, "requests")
+        self._schedule.every(10.0, self._look_at_expiries, "expiries")
+        self._schedule.every(1.0, self._write_dashboard, "dashboard")
+        self._schedule.every(health.interval, self._check_servers, "health")
+
+    # ------------------------------------------------------------ what happens meanwhile
+
+    def _hinted(self, path: Path) -> None:
+        if path.parent == self._requests.folder:
+            if not self.reconciler.closing:
+                asyncio.ensure_future(self._take_requests())  # noqa: RUF006  it answers through files
+            return
+        relative = self.parts.vault.relative(path)
+        if relative is not None and path.name and self.parts.vault.is_note(relative):
+            self.reconciler.hint(relative)
+
+    async def _take_requests(self) -> None:
+        await self._errands.run()
+
+    async def _rescan(self) -> None:
+        if not self._watch.alive:
+            logger.warning("Watching had stopped; it is started again.")
+            self._watch.stop()
+            self._watch.start()
+        self._scan.active()
+
+    async def _look_at_expiries(self) -> None:
+        """End what has expired while it waited."""
+        now = self.reconciler.presence.now()
+        for plan in list(self.parts.state.plans.values()):
+            if plan.status is Status.PENDING and plan.expires and datetime.fromisoformat(plan.expires) <= now:
+                async with self.reconciler.lock(plan.id):
+                    await self.reconciler.end(
+                        plan.id, Status.EXPIRED, "expired", f"It waited for approval until {plan.expires}."
+                    )
+            elif plan.status in LIVE and plan.approvals_end <= now:
+                self.reconciler.runs.start(plan.id)
+
+    async def _write_dashboard(self) -> None:
+        await asyncio.to_thread(self._notebook.dashboard)
+
+    async def _check_servers(self) -> None:
+        for name in list(self._pool.health()):
+            with contextlib.suppress(SignoffError):
+                await self._pool.check(name)
+        self._notebook.write(self.reconciler.presence.stamps)
+
+    # ------------------------------------------------------------ once
+
+    async def _until_idle(self) -> None:
+        """Until nothing is looked at, run, written or asked for; twice in a row, around a scan."""
+        quiet = 0
+        while quiet < 2 and not self._stop.is_set():
+            if self._working():
+                quiet = 0
+            else:
+                await self._errands.run()
+                self._scan.active()
+                quiet += not self._working()
+            await asyncio.sleep(max(IDLE_CHECK, self.parts.settings.vault.settle))
+
+    def _working(self) -> bool:
+        reconciler = self.reconciler
+        return reconciler.busy or reconciler.runs.busy or reconciler.writeback.busy or self._errands.busy
+
+
+@asynccontextmanager
+async def _ledger(places: Places) -> AsyncIterator[tuple[Ledger, State]]:
+    """The ledger, verified and open, and the state folded from it."""
+    key = ensure_key(places.checkpoint_key)
+    ledger = Ledger.open(places.audit, blobs=places.blobs, key=key)
+    try:
+        state = await asyncio.to_thread(fold, ledger.entries())
+        ledger.on_entries = _follow(state)
+        yield ledger, state
+    finally:
+        await asyncio.to_thread(ledger.close)
+
+
+def _follow(state: State) -> Callable[[list[Entry]], None]:
+    def follow(entries: list[Entry]) -> None:
+        for entry in entries:
+            state.apply(entry)
+            if entry.plan is not None:
+                say_action("AUDIT", entry.plan, entry.step or "", f"{entry.seq} {entry.event}")
+
+    return follow
+
+
+async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, terminal: bool) -> None:
+    """Run the daemon until it is told to stop, or with `once` until nothing is runnable.
+
+    Raises:
+        VaultOwned: another daemon owns this vault.
+        LedgerDamaged: the audit log does not verify; nothing was started.
+        ConfigError: a file in `config/` is wrong; nothing was started.
+    """
+    places = Places(settings)
+    known = load_environment(settings.config_dir, environ)
+    rules = load_rules(settings, known)
+    configs = load_servers(settings.config_dir / "mcp_servers.json", known)
+    vault = Vault(settings.vault.path, settings.vault.folders)
+    system.make_owner_only_directory(settings.logs)
+    vault.make_folders()
+    with durable.OwnerLock(places.lock), owned_folder(vault.root):
+        open_logs(settings.logs, terminal=terminal)
+        try:
+            async with _ledger(places) as (ledger, state):
+                tell = _Changes()
+                pool = ServerPool(
+                    configs, logs=settings.logs, on_change=tell, default_timeout=settings.execution.timeout
+                )
+                parts = Parts(settings, rules, vault, ledger, state, BlobStore(places.blobs), pool)
+                daemon = Daemon(parts, pool, places, once=once)
+                tell.to = daemon.reconciler.servers_changed
+                await _serve(daemon, ledger)
+        finally:
+            close_logs()
+
+
+class _Changes:
+    """Passes on that a server changed, once there is somebody to tell."""
+
+    to: Callable[[], None] | None = None
+
+    def __call__(self, name: str) -> None:
+        """The server `name` has changed."""
+        logger.debug("Server {} changed.", name)
+        if self.to is not None:
+            self.to()
+
+
+async def _serve(daemon: Daemon, ledger: Ledger) -> None:
+    loop = asyncio.get_running_loop()
+    for name in ("SIGTERM", "SIGINT"):
+        with contextlib.suppress(NotImplementedError, ValueError):  # Windows, or not in the main thread
+            loop.add_signal_handler(getattr(signal, name), daemon.stop)
+    start = {
+        "version": __version__,
+        "pid": os.getpid(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    await ledger.append([Event("daemon-started", data=start)])  # type: ignore[arg-type]
+    begun = time.monotonic()
+    try:
+        await daemon.live()
+    finally:
+        await daemon.close()
+        with contextlib.suppress(LedgerError):
+            await ledger.append([Event("daemon-stopped", data={"after": round(time.monotonic() - begun, 1)})])
+        logger.info("Stopped.")

@@ -1,0 +1,299 @@
+"""The ledger's truth into the notes: a projection, so that whatever is deleted comes back.
+
+Each plan's note is brought to what the ledger says of it: the daemon's keys, the ticks of its steps, the
+daemon's section, and the folder it belongs in. Only those bytes change, and only if nobody saved the note
+within the last second; if somebody changes it while it is being written, it is read again and redone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC
+
+import orjson
+from loguru import logger
+from tzlocal import get_localzone
+
+from signoff import observe
+from signoff.config import Folders
+from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, UnsafeFile
+from signoff.ledger.entry import Event
+from signoff.model import Folder, Json, JsonObject, PlanState, Status, StepStatus
+from signoff.note.splice import CannotSplice, set_keys, set_section, set_ticks
+from signoff.parts import Parts
+from signoff.plan.changes import Change, differences
+from signoff.presence import Presence
+from signoff.say.questions import question_keys, question_section
+from signoff.say.section import front_keys, section
+from signoff.say.view import PlanView
+
+PACE = 0.25
+"""Seconds between two writes to the note of a running plan."""
+TRIES = 10
+
+FOLDER_OF: Mapping[Status, Folder] = {
+    Status.PENDING: Folder.PENDING,
+    Status.APPROVED: Folder.APPROVED,
+    Status.SCHEDULED: Folder.APPROVED,
+    Status.RUNNING: Folder.APPROVED,
+    Status.WAITING: Folder.APPROVED,
+    Status.DONE: Folder.DONE,
+    Status.FAILED: Folder.FAILED,
+    Status.UNKNOWN: Folder.FAILED,
+    Status.REJECTED: Folder.REJECTED,
+    Status.CANCELLED: Folder.REJECTED,
+    Status.EXPIRED: Folder.REJECTED,
+}
+"""Where the note of a plan belongs."""
+
+
+def projected(reading: observe.Reading, plan_id: str, view: PlanView, previous: str | None) -> bytes:
+    """The note as the ledger would have it. Pure.
+
+    Raises:
+        CannotSplice: where its front matter is too broken to write a key into.
+    """
+    keys: dict[str, Json] = dict(front_keys(view))
+    if reading.id is None:
+        keys = {"id": plan_id, **keys}
+    if view.state.status is Status.PENDING and reading.gesture.ticked:
+        keys["approved"] = False  # a tick given before this preview approves nothing
+    data = set_ticks(reading.data, _marks(reading, view.state))
+    return set_section(set_keys(data, keys), section(view), previous=previous)
+
+
+def questioned(data: bytes, error: NoteError) -> bytes:
+    """The note with a question or refusal written into it, nothing else changed. Pure."""
+    try:
+        data = set_keys(data, question_keys(error))
+    except CannotSplice:
+        pass  # broken front matter is not touched: the section says what is wrong
+    return set_section(data, question_section(error), previous=None)
+
+
+def _marks(reading: observe.Reading, state: PlanState) -> dict[int, str]:
+    """Each step's own checkbox: ticked when it is done."""
+    marks: dict[int, str] = {}
+    for step in reading.plan.steps if reading.plan else ():
+        known = state.steps.get(step.id)
+        if step.checkbox is not None and known is not None:
+            marks[step.checkbox] = "x" if known.status is StepStatus.DONE else " "
+    return marks
+
+
+class WriteBack:
+    """Writes what is true into the notes, paced and coalesced."""
+
+    def __init__(self, parts: Parts, presence: Presence, look_again: Callable[[str], None]) -> None:
+        self._parts = parts
+        self._presence = presence
+        self._look_again = look_again
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._later: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._written_at: dict[str, float] = {}
+
+    # ------------------------------------------------------------ when
+
+    def soon(self, plan_id: str) -> None:
+        """Write the note of a plan at the next fitting moment; many calls make one write."""
+        if plan_id in self._later:
+            return
+        since = time.monotonic() - self._written_at.get(plan_id, 0.0)
+        self._later[plan_id] = asyncio.get_running_loop().call_later(
+            max(0.0, PACE - since), self._start, plan_id
+        )
+
+    def _start(self, plan_id: str) -> None:
+        self._later.pop(plan_id, None)
+        task = asyncio.ensure_future(self._quietly(plan_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _quietly(self, plan_id: str) -> bool:
+        try:
+            return await self.project(plan_id)
+        except (OSError, SignoffError) as error:
+            logger.warning("The note of plan {} was not written: {}", plan_id, error)
+            self._retry_later(plan_id)
+            return False
+
+    def _retry_later(self, plan_id: str) -> None:
+        if plan_id not in self._later:
+            self._later[plan_id] = asyncio.get_running_loop().call_later(2.0, self._start, plan_id)
+
+    @property
+    def busy(self) -> bool:
+        """Is a write planned or under way?"""
+        return bool(self._later or self._tasks)
+
+    async def finish(self) -> None:
+        """Write everything that is planned, now, as far as the quiet second allows."""
+        for plan_id in list(self._later):
+            self._later.pop(plan_id).cancel()
+            self._start(plan_id)
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        for handle in self._later.values():
+            handle.cancel()
+        self._later.clear()
+
+    # ------------------------------------------------------------ a plan's note
+
+    async def project(self, plan_id: str) -> bool:
+        """Bring a plan's note to what the ledger says; True where it now says so.
+
+        A note saved within the last second is written later (False). Where it is gone, nothing is
+        done (False): it is written when it comes back.
+        """
+        async with self._locks.setdefault(plan_id, asyncio.Lock()):
+            for _ in range(TRIES):
+                try:
+                    written = await self._project_once(plan_id)
+                except (NoteChanged, FileNotFoundError):
+                    await asyncio.sleep(self._parts.settings.vault.settle)
+                    continue
+                if written and plan_id not in self._parts.state.plans:
+                    self._locks.pop(plan_id, None)
+                return written
+        self._retry_later(plan_id)
+        return False
+
+    async def _project_once(self, plan_id: str) -> bool:
+        parts, presence = self._parts, self._presence
+        state = parts.state.plans.get(plan_id)
+        if state is None:
+            return False
+        path = presence.paths.get(plan_id, state.path)
+        wait = presence.quiet_in(path)
+        if wait > 0:
+            if plan_id not in self._later:
+                self._later[plan_id] = asyncio.get_running_loop().call_later(
+                    wait + 0.01, self._start, plan_id
+                )
+            return False
+        if parts.vault.stamp(path) is None:
+            return False
+        try:
+            data, stamp = parts.vault.read(path)
+        except UnsafeFile:
+            return False
+        if presence.stamps.get(path) != stamp:
+            self._look_again(path)  # somebody edited it: a gesture in it must be seen before we write
+            return False
+        reading = observe.read(path, data, parts.rules.catalogue)
+        if reading.id is not None and reading.id != plan_id:
+            return False
+        status = state.status
+        view = self.view(state)
+        new = self._project_bytes(reading, view)
+        if new != data:
+            await asyncio.to_thread(parts.vault.write, path, new, expect=data)
+            presence.own_write(path, plan_id)
+        else:
+            presence.carry(path, plan_id)
+        presence.sections[plan_id] = section(view)
+        self._written_at[plan_id] = time.monotonic()
+        moved = await self._move(state, path, FOLDER_OF[status])
+        if status is not state.status:
+            self.soon(plan_id)
+        elif status in {Status.DONE, Status.REJECTED, Status.CANCELLED, Status.EXPIRED}:
+            self._retire(plan_id)
+        return moved
+
+    def _project_bytes(self, reading: observe.Reading, view: PlanView) -> bytes:
+        plan_id = view.state.id
+        try:
+            return projected(reading, plan_id, view, self._presence.sections.get(plan_id))
+        except CannotSplice:
+            return set_section(reading.data, section(view), previous=self._presence.sections.get(plan_id))
+
+    async def _move(self, state: PlanState, path: str, folder: Folder) -> bool:
+        parts = self._parts
+        where = path
+        if parts.vault.kind_of(path) is not folder:
+            where = await asyncio.to_thread(parts.vault.move, path, folder)
+            self._presence.forget(path)
+            self._presence.own_write(where, state.id)
+        if where != state.path:
+            await parts.ledger.append([Event("moved", plan=state.id, data={"from": state.path, "to": where})])
+        return True
+
+    def _retire(self, plan_id: str) -> None:
+        self._parts.state.retire(plan_id)
+        self._presence.retire(plan_id)
+        self._written_at.pop(plan_id, None)
+
+    def view(self, state: PlanState) -> PlanView:
+        """What there is to say about a plan."""
+        parts = self._parts
+        frozen = self._presence.frozen(state.digest)
+        assessment = self._presence.assessment(frozen) if frozen else None
+        approved = {given.approver for given in state.approvals}
+        needed = assessment.requirement.approvers if assessment else 1
+        return PlanView(
+            state=state,
+            frozen=frozen,
+            assessment=assessment,
+            results=self._results(state),
+            changes=self._changes(state),
+            missing=max(0, needed - len(approved)),
+            candidates=[name for name in parts.settings.approvers if name not in approved],
+            ttl=parts.settings.approval.ttl,
+            zone=get_localzone() or UTC,
+            folders=folder_names(parts.settings.vault.folders),
+            redactor=parts.rules.redactor,
+        )
+
+    def _results(self, state: PlanState) -> dict[str, JsonObject]:
+        results: dict[str, JsonObject] = {}
+        for step in state.steps.values():
+            last = next((made for made in reversed(step.attempts) if made.result), None)
+            if last is None or last.result is None:
+                continue
+            try:
+                found = orjson.loads(self._parts.blobs.get(last.result))
+            except (LedgerError, orjson.JSONDecodeError):
+                continue  # deleted after its retention time: the summary in the log remains
+            results[step.id] = self._parts.rules.redactor.json(found)  # type: ignore[assignment]
+        return results
+
+    def _changes(self, state: PlanState) -> list[Change]:
+        if state.replaces is None or state.status is not Status.PENDING:
+            return []
+        old, new = self._presence.frozen(state.replaces), self._presence.frozen(state.digest)
+        return differences(old.content, new.content) if old and new else []
+
+    # ------------------------------------------------------------ a question in a note
+
+    async def ask(self, path: str, error: NoteError) -> bool | None:
+        """Write a question into a note; True where it was not there yet, None where it must wait."""
+        if self._presence.quiet_in(path) > 0:
+            return None
+        try:
+            data, _ = self._parts.vault.read(path)
+        except (UnsafeFile, OSError):
+            return False
+        new = questioned(data, error)
+        if new == data:
+            return False
+        try:
+            await asyncio.to_thread(self._parts.vault.write, path, new, expect=data)
+        except (NoteChanged, FileNotFoundError):
+            return None
+        self._presence.own_write(path)
+        return True
+
+
+def folder_names(folders: Folders) -> dict[Folder, str]:
+    """The name of each folder that the daemon writes to."""
+    return {
+        Folder.INBOX: folders.inbox[0],
+        Folder.PENDING: folders.pending[0],
+        Folder.APPROVED: folders.approved[0],
+        Folder.DONE: folders.done[0],
+        Folder.FAILED: folders.failed[0],
+        Folder.REJECTED: folders.rejected[0],
+    }
