@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -328,6 +329,24 @@ async def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_record(
     assert ledger.failure is None
 
 
+@pytest.mark.promise("9")
+async def test_a_running_daemon_signs_what_is_durable(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed, write = threading.Event(), ledger._writer.checkpoint
+
+    def checkpoint() -> None:
+        write()
+        signed.set()
+
+    monkeypatch.setattr(ledger._writer, "checkpoint", checkpoint)
+    (entry,) = await ledger.append([Event("x")])
+    assert await asyncio.to_thread(signed.wait, 30)
+
+    found = json.loads((tmp_path / "audit" / NAME).read_bytes())
+    assert (found["size"], found["head"]) == (1, entry.hash)
+
+
 # ---------------------------------------------------------------- opening
 
 
@@ -572,8 +591,6 @@ def test_a_disk_that_is_really_full_is_told_and_survived(tmp_path: Path) -> None
 @pytest.fixture(autouse=True)
 def no_writer_is_left() -> Iterator[None]:
     yield
-    import threading
-
     for thread in threading.enumerate():
         if thread.name == "ledger":
             thread.join(10)

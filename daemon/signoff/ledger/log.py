@@ -59,6 +59,7 @@ class Ledger:
         self._gate = threading.Lock()
         self._closed = False
         self._said = time.monotonic()
+        self._warned = False
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
 
@@ -212,7 +213,11 @@ class Ledger:
         try:
             self._writer.checkpoint()
         except OSError as error:
-            logger.warning("The checkpoint of the audit log could not be written: {}. Tried again.", error)
+            if not self._warned:  # once, not every second
+                logger.warning("The checkpoint of the audit log cannot be written: {}. Trying on.", error)
+            self._warned = True
+        else:
+            self._warned = False
 
     # ------------------------------------------------------------ in the event loop's thread
 
