@@ -86,7 +86,7 @@ def _steps(old: list[Any], new: list[Any]) -> Iterator[Change]:
             yield Change(f"step {number} ({step_id})", NOTHING, f"added: {_in_short(step)}")
     kept, now = [step for step in before if step in after], [step for step in after if step in before]
     if kept != now:
-        yield Change("the order of the steps", ", ".join(kept), ", ".join(now))
+        yield from _value("the order of the steps", ", ".join(kept), ", ".join(now))
     for step_id, (number, step) in after.items():
         if step_id in before:
             yield from _step(f"step {number} ({step_id})", before[step_id][1], step)
