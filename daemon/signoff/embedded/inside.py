@@ -26,7 +26,7 @@ _FORBIDDEN = frozenset('<>:"|?*\\')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _ZERO_WIDTH_JOINER = "\u200d"  # joins emoji
 _JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT; only Windows has them
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class BadName(NotDone):

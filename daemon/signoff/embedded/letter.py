@@ -203,7 +203,7 @@ def _require_same(letter: Letter, data: bytes) -> None:
         "To": [address.addr_spec for address in letter.to],
         "Cc": [address.addr_spec for address in letter.cc],
     }
-    names = [name.lower() for name in read.keys()]  # noqa: SIM118  # a message is no mapping: keys repeat
+    names = [name.lower() for name in read]
     if said != meant or len(names) != len(set(names)) or not _HEADERS.issuperset(names) or not data.isascii():
         raise NotDone("The message cannot be written so that it is certain to be read as it was meant.")
 

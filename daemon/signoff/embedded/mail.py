@@ -4,8 +4,8 @@
 
 Settings come from the environment: SMTP_HOST, SMTP_PORT (587), SMTP_USER, SMTP_PASSWORD,
 SMTP_SECURITY (`starttls`, `tls` or `none`; `tls` by default on port 465, else `starttls`), MAIL_FROM
-and MAIL_OUTBOX (default `outbox`). With no SMTP_HOST nothing is sent: the message is written to the
-outbox as an `.eml` file, and the result says so.
+and MAIL_OUTBOX (default `Outbox` in the vault). With no SMTP_HOST nothing is sent: the message is
+written to the outbox as an `.eml` file, and the result says so.
 
 What became of a message is said only where it is known; see `delivery`. Where it is not, the process
 ends without an answer (see `serving`), and the daemon starts it again.
@@ -37,8 +37,9 @@ def tool_with(settings: Settings) -> Tool:
         name="send_email",
         title="Send an email",
         description=(
-            "Sends one plain-text email over SMTP, with attachments from the vault. Where no SMTP host is set, "
-            "nothing is sent: the message goes to an outbox folder as an .eml file, and the result says so."
+            "Sends one plain-text email over SMTP, with attachments from the vault. Where no SMTP host is "
+            "set, nothing is sent: the message goes to an outbox folder as an .eml file, and the result says "
+            "so."
         ),
         input_schema=schema(
             {

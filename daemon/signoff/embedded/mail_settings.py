@@ -47,7 +47,7 @@ def read_settings(vault: Path, outbox: Path | None, env: Mapping[str, str]) -> S
         _check_sender(sender)
     return Settings(
         vault=vault,
-        outbox=outbox or Path(env.get("MAIL_OUTBOX") or "outbox"),
+        outbox=outbox or Path(env.get("MAIL_OUTBOX") or vault / "Outbox"),
         relay=_read_relay(host, user, env) if host else None,
         sender=sender,
     )
