@@ -94,12 +94,11 @@ class Note:
 
     def items_under(self, *names: str) -> tuple[Item, ...]:
         """The items of the lists under the headings of these names, down to the next one as high."""
-        spans = [self._span(heading) for heading in self.headings_named(*names)]
-        return tuple(
-            self._item(row)
-            for row in self._outline.items
-            if any(start <= row.row + self.body_line < end for start, end in spans)
-        )
+        wanted: set[int] = set()
+        for heading in self.headings_named(*names):
+            if heading.line not in wanted:  # one within another adds nothing
+                wanted.update(range(*self._span(heading)))
+        return tuple(self._item(row) for row in self._outline.items if row.row + self.body_line in wanted)
 
     def text_under(self, *names: str) -> str | None:
         """The Markdown under the first heading of these names, down to the next one as high; None without.
@@ -154,14 +153,20 @@ class Note:
 
     def _span(self, heading: Heading) -> tuple[int, int]:
         """The lines under a heading: from the one after it, to before the next as high."""
-        ends = [
-            other.line
-            for other in self._outline.headings
-            if other.line > heading.line and other.level <= heading.level
-        ]
-        if self._section is not None and self.body_line + self._section[0] > heading.line:
-            ends.append(self.body_line + self._section[0])
-        return heading.end, min(ends, default=self.body_line + len(self._rows))
+        return heading.end, self._ends[heading.line]
+
+    @cached_property
+    def _ends(self) -> dict[int, int]:
+        """The line that ends each heading's part, by the heading's line, worked out from the last one up."""
+        section = self._section[0] + self.body_line if self._section else None
+        end_of_body = self.body_line + len(self._rows)
+        ends: dict[int, int] = {}
+        next_as_high = [end_of_body] * 7
+        for heading in reversed(self._outline.headings):
+            end = next_as_high[heading.level]
+            ends[heading.line] = min(end, section) if section and heading.line < section else end
+            next_as_high[heading.level :] = [heading.line] * (7 - heading.level)
+        return ends
 
     def _item(self, row: Row) -> Item:
         marker = ITEM_MARKER.match(self._rows[row.row])

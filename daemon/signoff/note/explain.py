@@ -49,8 +49,19 @@ def broken_at(error: yaml.YAMLError, rows: Sequence[str]) -> Broken:
     return Broken(row, mark.column if row == mark.line else len(rows[row]), problem)
 
 
-def mended_row(row: str) -> str | None:
-    """The row with its value in quotes, where that makes it read; None where it does not help."""
+def mended_row(rows: Sequence[str], index: int) -> str | None:
+    """What to write instead of a row, where one of the known breakages is in it; None where none is."""
+    row = rows[index]
+    lead = row[: len(row) - len(row.lstrip())]
+    if "\t" in lead:
+        return lead.replace("\t", "  ") + row.lstrip()
+    if _indented_too_far(rows, index):
+        return row.lstrip()
+    return _with_quotes(row)
+
+
+def _with_quotes(row: str) -> str | None:
+    """The row with its value in quotes, where that makes it read."""
     match = _ENTRY.match(row) or _ITEM.match(row)
     if match is None:
         return None
@@ -94,22 +105,24 @@ def explained(rows: Sequence[str], broken: Broken, place: Place) -> Exception:
     return error_at(place, "yaml-invalid", message, hint)
 
 
+def hint_for(rows: Sequence[str], index: int) -> str | None:
+    """`Write ...`, where the row is one that quotes or fewer blanks mend."""
+    mended = mended_row(rows, index) if index < len(rows) else None
+    return None if mended is None else f"Write {_code(mended.strip())}."
+
+
 def _finding(rows: Sequence[str], broken: Broken, row: str) -> tuple[str, str]:
     if "\t" in row[: len(row) - len(row.lstrip())] or row[broken.column : broken.column + 1] == "\t":
         return "The line is indented with a tab.", "Use spaces: two for each level."
     if _indented_too_far(rows, broken.row):
-        return (
-            "The line is indented further than the one above it.",
-            f"Take the spaces before it away: {_code(row.strip())}.",
-        )
-    mended = mended_row(row)
-    if mended is not None:
-        return _reason(row), f"Write {_code(mended.strip())}."
+        hint = f"Take the spaces before it away: {_code(row.strip())}."
+        return "The line is indented further than the one above it.", hint
+    hint = hint_for(rows, broken.row) or ""
+    if hint:
+        return _reason(row), hint
     if ":" not in row and not row.lstrip().startswith("-"):
-        return (
-            f"The line has no `key: value` form: {_code(row.strip())}.",
-            "Write it as `key: value`, or take it out.",
-        )
+        message = f"The line has no `key: value` form: {_code(row.strip())}."
+        return message, "Write it as `key: value`, or take it out."
     return (
         f"This is not YAML: {broken.problem}.",
         "Check quotes, brackets and indentation of this line and the one above it.",

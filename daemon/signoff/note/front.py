@@ -20,9 +20,10 @@ import frontmatter
 import yaml
 from frontmatter.default_handlers import BaseHandler
 
+from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.note.compose import Composer
-from signoff.note.explain import broken_at, explained
+from signoff.note.explain import broken_at, explained, hint_for
 from signoff.note.json_text import JsonComposer
 from signoff.note.lines import LINE_END, place_of
 from signoff.note.places import Extent, Path, Place, Reading, error_at
@@ -36,6 +37,8 @@ _GLUED = re.compile(
     r"(?:(?<=\n)|(?<=\r))(?P<line>[^\s#'\"-][^\r\n:]*:[ \t][^\r\n]*[^\s-])---[ \t]*(?=\r|\n|\Z)"
 )
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_QUOTES_HELP = frozenset({"yaml-complex-key", "yaml-alias", "yaml-tag"})
+"""What a text that starts with `{`, `*`, `&` or `!` comes to without quotes."""
 _LONE_CR = re.compile(r"\r(?!\n)")
 
 
@@ -205,6 +208,10 @@ def _read_yaml(text: str, *, first_line: int, column_offset: int) -> Reading:
         broken = broken_at(error, rows)
         place = Place(first_line + broken.row, column_offset + broken.column + 1)
         raise explained(rows, broken, place) from None
+    except NoteError as error:
+        if error.code in _QUOTES_HELP and error.line is not None:
+            error.hint = hint_for(LINE_END.split(text), error.line - first_line) or error.hint
+        raise
 
 
 def _refuse_control(text: str, first_line: int, column_offset: int) -> None:

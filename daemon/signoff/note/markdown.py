@@ -1,4 +1,4 @@
-"""The structure of a note's body: headings, the items of lists, fenced blocks. CommonMark, with tables.
+"""The structure of a note's body: headings, the items of lists, fenced blocks, as CommonMark has them.
 
 Only blocks are parsed, with their rows; what stands inside a line stays as typed. Quoted text (block
 quotes) gives no headings, items or fences: what somebody quotes is not what they ask for.
@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-_BLOCKS = MarkdownIt("commonmark").enable("table")
+_BLOCKS = MarkdownIt("commonmark")
 _BLOCKS.core.ruler.enableOnly(["normalize", "block"])
 _INLINE = MarkdownIt("commonmark")
+
+_SHOWN = 2000
+"""Characters of a heading or of the first line of an item that are read as Markdown."""
 
 ITEM_MARKER = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+")
 _CHECKBOX = re.compile(r"\[([^\r\n])\](?=[ \t]|$)[ \t]*")
@@ -77,6 +80,8 @@ def blocks(text: str) -> list[Token]:
 
 def shown(source: str) -> str:
     """A line of Markdown as a reader sees it: no emphasis, code quotes or link targets."""
+    if len(source) > _SHOWN:  # reading emphasis takes longer than the text grows
+        return " ".join(source.split())
     text = "".join(_piece(child) for token in _INLINE.parseInline(source) for child in token.children or ())
     return " ".join(text.split())
 

@@ -25,15 +25,16 @@ def marker_rows(rows: Sequence[str]) -> list[int]:
     found = [row for row, text in enumerate(rows) if text == MARKER]
     if not found or not any(_OPENING_FENCE.match(text) for text in rows):
         return found
-    fenced = [
-        range(*token.map)
+    fenced = {
+        row
         for token in blocks("\n".join(rows))
         if token.type == "fence"
         and token.map
         and token.level == 0
         and _is_closed(rows, token.map, token.markup)
-    ]
-    return [row for row in found if not any(row in span for span in fenced)]
+        for row in range(*token.map)
+    }
+    return [row for row in found if row not in fenced]
 
 
 def section_rows(rows: Sequence[str]) -> tuple[int, int] | None:
