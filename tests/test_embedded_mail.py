@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from mcp import Client, MCPError, StdioServerParameters, types
 
 from servers.smtp import SmtpServer
+from signoff.servers.config import load_servers
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse"
@@ -492,3 +493,8 @@ def test_the_sample_list_of_servers_is_the_one_that_init_ships():
     assert servers["vault"]["args"][:2] == ["-m", "signoff.embedded.vault"]
     assert servers["mail"]["args"][:2] == ["-m", "signoff.embedded.mail"]
     assert all(value == f"${{{name}:-}}" for name, value in servers["mail"]["env"].items())
+
+
+def test_the_sample_list_of_servers_needs_no_variable_to_be_set():
+    servers = load_servers(ROOT / "config/mcp_servers.json", {})
+    assert {name: server.missing for name, server in servers.items()} == {"vault": (), "mail": ()}
