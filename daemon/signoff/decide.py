@@ -125,7 +125,7 @@ def _conflict_copy(seen: Seen) -> Decision:
         NoteError(
             "A sync tool made this copy because two edits collided. It never runs.",
             code="conflict-copy",
-            hint="Compare it with the note it was copied from, keep what you want there, and delete this copy.",
+            hint="Compare it with the original, keep there what you want, and delete this copy.",
         )
     )
 
@@ -156,7 +156,7 @@ def _on_copy(seen: Seen, status: Status) -> Decision:
             f"This is a copy of a plan that is {status.value} already. Its approval has been used: "
             "nothing was called.",
             code="consumed",
-            hint="To make it a plan of its own, delete the line `id:` in its properties and move it to the inbox.",
+            hint="To make it a plan of its own, delete its line `id:` and move it to the inbox.",
         )
     else:
         error = NoteError(
@@ -255,7 +255,7 @@ def _on_final(seen: Seen, known: Known) -> Decision:
         if not again:
             return PROJECT
         return ask(seen.problem) if seen.problem is not None else Decision(Do.FREEZE)
-    if (moved and facts.folder in ACTIVE) or facts.gesture.status in {"approved"}:
+    if (moved and facts.folder in ACTIVE) or facts.gesture.status == "approved":
         return Decision(
             Do.PROJECT,
             "consumed",

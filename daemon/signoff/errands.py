@@ -55,7 +55,7 @@ class Errands:
         except SignoffError as error:
             answer = Answer(ok=False, code=error.code, message=str(error))
             if isinstance(error, GateRefused):
-                await self._reconciler.record_refusal(request.plan, error.code, error.message, "")
+                await self._reconciler.deeds.record_refusal(request.plan, error.code, error.message, "")
         logger.info("{} {} by {}: {}", request.kind, request.plan, request.by, answer.message)
         self._requests.answer(request, answer)
 
@@ -76,7 +76,7 @@ class Errands:
     async def _plan(self, plan_id: str) -> PlanState:
         state = self._parts.state
         if plan_id in state.ended:
-            await self._reconciler.bring_back(plan_id)
+            await self._reconciler.deeds.bring_back(plan_id)
         plan = state.plans.get(plan_id)
         if plan is None:
             raise RequestRefused(f"There is no plan `{plan_id}`.", code="unknown-plan")
@@ -84,7 +84,7 @@ class Errands:
 
     async def _approve(self, plan: PlanState, request: Request) -> str:
         async with self._reconciler.lock(plan.id):
-            claim = await self._reconciler.approve(plan.id, by=request.by)
+            claim = await self._reconciler.deeds.approve(plan.id, by=request.by)
         return f"Approved by {claim.approver}."
 
     async def _end(self, plan: PlanState, request: Request) -> str:
@@ -94,17 +94,17 @@ class Errands:
         said = f"{status.value.capitalize()} by {request.by}"
         message = f"{said}: {request.reason}" if request.reason else f"{said}."
         async with self._reconciler.lock(plan.id):
-            await self._reconciler.end(plan.id, status, "refused-by-command", message, by=request.by)
+            await self._reconciler.deeds.end(plan.id, status, "refused-by-command", message, by=request.by)
         return message
 
     async def _resolve(self, plan: PlanState, request: Request) -> str:
         async with self._reconciler.lock(plan.id):
-            await self._reconciler.resolve(
+            await self._reconciler.deeds.resolve(
                 plan.id, request.step, request.answer, via="command", by=request.by
             )
         return f"Recorded that step {request.step} {request.answer.replace('-', ' ')}."
 
-    async def _retry(self, plan: PlanState, request: Request) -> str:
+    async def _retry(self, plan: PlanState, _: Request) -> str:
         """Show a failed, rejected or expired plan for approval again: its note goes to the inbox."""
         if plan.status is Status.UNKNOWN:
             raise RequestRefused(

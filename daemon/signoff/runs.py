@@ -36,7 +36,7 @@ from signoff.model import (
 )
 from signoff.parts import Parts
 from signoff.plan.times import read_time
-from signoff.policy import repeatable
+from signoff.policy import limits_on, repeatable
 from signoff.presence import Presence
 from signoff.slots import Slots
 
@@ -284,8 +284,9 @@ class Runs:
 
     def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
         """See `World.within_limits`."""
-        entry = next(entry for entry in self._presence.assessment(frozen).steps if entry.step == step.id)
-        limits = [*entry.limits, *([step.limits] if step.limits else [])]
+        rules = self._parts.rules
+        own = (step.limits,) if step.limits else ()
+        limits = (*limits_on(call, step, frozen, rules.catalogue, rules.policy), *own)
         if not limits:
             return ""
         arguments = final_arguments(step.arguments, call.arguments)

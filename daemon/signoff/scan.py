@@ -1,8 +1,8 @@
 """Scans: what is on disk against what was last taken into account. Events are hints, this is truth.
 
 The folders where something may still happen are scanned every period; the archives (done and rejected
-plans, perhaps a hundred thousand notes) less often, and so that scanning never takes more than a two-hundredth
-of the time. Nothing is opened: only stamps are compared, and what differs is hinted at.
+plans, perhaps a hundred thousand notes) less often, and so that scanning them never takes more than one
+part in two hundred of the time. Nothing is opened: stamps are compared, and what differs is hinted at.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ class Daemon:
         for plan in list(self.parts.state.plans.values()):
             if plan.status is Status.PENDING and plan.expires and datetime.fromisoformat(plan.expires) <= now:
                 async with self.reconciler.lock(plan.id):
-                    await self.reconciler.end(
+                    await self.reconciler.deeds.end(
                         plan.id, Status.EXPIRED, "expired", f"It waited for approval until {plan.expires}."
                     )
             elif plan.status in LIVE and plan.approvals_end <= now:

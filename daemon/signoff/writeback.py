@@ -8,6 +8,7 @@ within the last second; if somebody changes it while it is being written, it is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -20,7 +21,7 @@ from signoff import observe
 from signoff.config import Folders
 from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, UnsafeFile
 from signoff.ledger.entry import Event
-from signoff.model import Folder, Json, JsonObject, PlanState, Status, StepStatus
+from signoff.model import FINAL, Folder, Json, JsonObject, PlanState, Status, StepStatus
 from signoff.note.splice import CannotSplice, set_keys, set_section, set_ticks
 from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
@@ -66,10 +67,8 @@ def projected(reading: observe.Reading, plan_id: str, view: PlanView, previous: 
 
 def questioned(data: bytes, error: NoteError) -> bytes:
     """The note with a question or refusal written into it, nothing else changed. Pure."""
-    try:
+    with contextlib.suppress(CannotSplice):  # broken front matter is not touched: the section says why
         data = set_keys(data, question_keys(error))
-    except CannotSplice:
-        pass  # broken front matter is not touched: the section says what is wrong
     return set_section(data, question_section(error), previous=None)
 
 
@@ -162,46 +161,52 @@ class WriteBack:
         return False
 
     async def _project_once(self, plan_id: str) -> bool:
+        """One try; see `project`."""
         parts, presence = self._parts, self._presence
         state = parts.state.plans.get(plan_id)
         if state is None:
             return False
         path = presence.paths.get(plan_id, state.path)
-        wait = presence.quiet_in(path)
-        if wait > 0:
-            if plan_id not in self._later:
-                self._later[plan_id] = asyncio.get_running_loop().call_later(
-                    wait + 0.01, self._start, plan_id
-                )
-            return False
-        if parts.vault.stamp(path) is None:
-            return False
-        try:
-            data, stamp = parts.vault.read(path)
-        except UnsafeFile:
-            return False
-        if presence.stamps.get(path) != stamp:
-            self._look_again(path)  # somebody edited it: a gesture in it must be seen before we write
-            return False
-        reading = observe.read(path, data, parts.rules.catalogue)
-        if reading.id is not None and reading.id != plan_id:
+        reading = self._readable(path, plan_id)
+        if reading is None:
             return False
         status = state.status
         view = self.view(state)
         new = self._project_bytes(reading, view)
-        if new != data:
-            await asyncio.to_thread(parts.vault.write, path, new, expect=data)
+        if new != reading.data:
+            await asyncio.to_thread(parts.vault.write, path, new, expect=reading.data)
             presence.own_write(path, plan_id)
         else:
             presence.carry(path, plan_id)
         presence.sections[plan_id] = section(view)
         self._written_at[plan_id] = time.monotonic()
-        moved = await self._move(state, path, FOLDER_OF[status])
+        await self._move(state, path, FOLDER_OF[status])
         if status is not state.status:
             self.soon(plan_id)
-        elif status in {Status.DONE, Status.REJECTED, Status.CANCELLED, Status.EXPIRED}:
+        elif status in FINAL:
             self._retire(plan_id)
-        return moved
+        return True
+
+    def _readable(self, path: str, plan_id: str) -> observe.Reading | None:
+        """The plan's note, if it may be written to now; else None, and it is tried again in time."""
+        parts, presence = self._parts, self._presence
+        wait = presence.quiet_in(path)
+        if wait > 0:
+            if plan_id not in self._later:
+                loop = asyncio.get_running_loop()
+                self._later[plan_id] = loop.call_later(wait + 0.01, self._start, plan_id)
+            return None
+        if parts.vault.stamp(path) is None:
+            return None
+        try:
+            data, stamp = parts.vault.read(path)
+        except UnsafeFile:
+            return None
+        if presence.stamps.get(path) != stamp:
+            self._look_again(path)  # somebody edited it: a gesture in it must be seen before we write
+            return None
+        reading = observe.read(path, data, parts.rules.catalogue)
+        return None if reading.id is not None and reading.id != plan_id else reading
 
     def _project_bytes(self, reading: observe.Reading, view: PlanView) -> bytes:
         plan_id = view.state.id
@@ -210,7 +215,7 @@ class WriteBack:
         except CannotSplice:
             return set_section(reading.data, section(view), previous=self._presence.sections.get(plan_id))
 
-    async def _move(self, state: PlanState, path: str, folder: Folder) -> bool:
+    async def _move(self, state: PlanState, path: str, folder: Folder) -> None:
         parts = self._parts
         where = path
         if parts.vault.kind_of(path) is not folder:
@@ -219,7 +224,6 @@ class WriteBack:
             self._presence.own_write(where, state.id)
         if where != state.path:
             await parts.ledger.append([Event("moved", plan=state.id, data={"from": state.path, "to": where})])
-        return True
 
     def _retire(self, plan_id: str) -> None:
         self._parts.state.retire(plan_id)

@@ -1,0 +1,144 @@
+"""What is recorded when a plan is frozen, and what is asked of it before. Pure.
+
+The approval is bound to what this module puts under the digest's name: nothing of it is read back from
+the note later.
+"""
+
+from __future__ import annotations
+
+from signoff.decide import Decision
+from signoff.errors import NoteError
+from signoff.ledger.entry import Event
+from signoff.model import (
+    Assessment,
+    FrozenPlan,
+    Json,
+    JsonObject,
+    Plan,
+    PlanState,
+    StepState,
+    StepStatus,
+)
+
+
+def require_supported(frozen: FrozenPlan) -> None:
+    """Say clearly what this version does not do yet, before anybody approves it.
+
+    Raises:
+        NoteError: `not-supported`.
+    """
+    for key, used in (
+        ("schedule", frozen.schedule is not None),
+        ("on_failure: undo", frozen.on_failure == "undo"),
+        ("undo", any(step.undo is not None for step in frozen.steps)),
+        ("for_each", any(step.for_each is not None for step in frozen.steps)),
+    ):
+        if used:
+            raise NoteError(
+                f"`{key}` is not carried out by this version, so the plan is not shown for approval.",
+                code="not-supported",
+                hint=f"Take `{key}` out of the plan.",
+            )
+
+
+def require_not_denied(frozen: FrozenPlan, assessment: Assessment, plan: Plan) -> None:
+    """The policy must not forbid any step.
+
+    Raises:
+        NoteError: `denied-by-policy`, with the line of the step.
+    """
+    lines = {step.id: step.line for step in plan.steps}
+    calls = {step.id: step.calls[0].name for step in frozen.steps}
+    for entry in assessment.steps:
+        if entry.denied:
+            raise NoteError(
+                f"The policy forbids `{calls[entry.step]}` (step {entry.step}): {entry.rule}.",
+                code="denied-by-policy",
+                line=lines.get(entry.step),
+            )
+
+
+def frozen_event(
+    path: str,
+    plan: Plan,
+    frozen: FrozenPlan,
+    *,
+    assessment: Assessment,
+    expires: str | None,
+    before: PlanState | None,
+    former: FrozenPlan | None,
+    decision: Decision,
+) -> Event:
+    """What is recorded of a freeze.
+
+    Args:
+        path: where the note lies.
+        plan: as read, for names and titles.
+        frozen: the content that is shown for approval.
+        assessment: what the policy says of it.
+        expires: the author's expiry, in ISO 8601 with a zone.
+        before: what is known of the plan, where it was frozen before.
+        former: its content then.
+        decision: why it is frozen, where something was refused.
+
+    A step that has finished stays finished where it still asks for the same; one whose outcome is
+    unknown stays unknown whatever it asks for now, since nobody has said yet what happened.
+    """
+    risks = {entry.step: entry.risk.value for entry in assessment.steps}
+    names = {step.id: step.name for step in plan.steps}
+    needs = assessment.requirement
+    old = {step.id: step for step in former.steps} if former else {}
+    steps: list[Json] = []
+    for step in frozen.steps:
+        item: JsonObject = {
+            "id": step.id,
+            "name": names.get(step.id, step.id),
+            "action": step.action,
+            "call": step.calls[0].name,
+            "risk": risks.get(step.id, "medium"),
+        }
+        known = before.steps.get(step.id) if before else None
+        if known is not None and _is_kept(known, same=old.get(step.id) == step):
+            item["kept"] = _kept(known)
+        steps.append(item)
+    changed = before is not None and before.digest != frozen.digest
+    data: JsonObject = {
+        "path": path,
+        "title": plan.title,
+        "steps": steps,
+        "risk": assessment.risk.value,
+        "needs": {
+            "method": needs.method.value,
+            "approvers": needs.approvers,
+            "allow_proposer": needs.allow_proposer,
+            "ttl": needs.ttl,
+            "presented": needs.presented,
+        },
+        "proposed_by": plan.proposed_by,
+        "priority": plan.priority,
+        "expires": expires,
+        "replaces": before.digest if changed and before else None,
+    }
+    if decision.code:
+        data["reason"], data["message"] = decision.code, decision.message
+    return Event("frozen", plan=frozen.id, digest=frozen.digest, data=data)
+
+
+def _is_kept(step: StepState, *, same: bool) -> bool:
+    return step.status is StepStatus.UNKNOWN or (step.status is StepStatus.DONE and same)
+
+
+def _kept(step: StepState) -> JsonObject:
+    last = step.attempts[-1] if step.attempts else None
+    kept: JsonObject = {"status": step.status.value}
+    if last is not None:
+        kept |= {
+            "attempt": last.number,
+            "server": last.server,
+            "tool": last.tool,
+            "started": last.started,
+            "ended": last.ended,
+            "result": last.result,
+            "summary": last.summary,
+        }
+    return kept
