@@ -115,8 +115,8 @@ hostile = st.lists(
 @dataclass(frozen=True)
 class Difference:
     where: str
-    old: Json
-    new: Json
+    old: str
+    new: str
 
 
 def frozen_plan(*steps: FrozenStep, **terms: object) -> FrozenPlan:
@@ -224,7 +224,7 @@ def poisoned(text: str, status: Status, step_status: StepStatus) -> PlanView:
         results={
             "send": {"content": [{"type": "text", "text": text}], "structured": {text: text}, "text": text}
         },
-        changes=[Difference(text, text, {text: text})],
+        changes=[Difference(text, text, text + text)],
         missing=1,
         candidates=[text],
         ended_by=text,

@@ -14,6 +14,7 @@ from say_material import (
     ATTACKS,
     BERLIN,
     DIGEST,
+    FROZEN_AT,
     Difference,
     approval,
     assessment,
@@ -25,7 +26,18 @@ from say_material import (
     state,
 )
 from signoff.errors import NoteError
-from signoff.model import Call, Folder, FrozenStep, Method, OutcomeClass, Risk, Status, StepState, StepStatus
+from signoff.model import (
+    Attempt,
+    Call,
+    Folder,
+    FrozenStep,
+    Method,
+    OutcomeClass,
+    Risk,
+    Status,
+    StepState,
+    StepStatus,
+)
 from signoff.say.questions import question_keys, question_section, refusal_section
 from signoff.say.section import KEYS, front_keys, section
 from signoff.say.view import FOLDERS, PlanView
@@ -226,7 +238,7 @@ def test_a_change_after_approval_is_shown_with_old_and_new_value() -> None:
         PlanView(
             changed,
             frozen_plan(email(amount=900)),
-            changes=[Difference("step send, argument amount", 100, 900)],
+            changes=[Difference("step send, argument amount", "100", "900")],
         )
     )
     assert said.startswith("> [!warning] Signoff: this plan changed\n")
@@ -239,10 +251,10 @@ def test_a_change_in_the_middle_of_a_run_says_that_nothing_more_was_called() -> 
     first = StepState("send", "Send", "a", "m.t", status=StepStatus.DONE, attempts=[attempt()])
     changed = state(Status.PENDING, first, reason="digest-changed", message="Changed.")
     said = section(
-        PlanView(changed, frozen_plan(email(a=1)), changes=[Difference("step b", None, "x" * 500)])
+        PlanView(changed, frozen_plan(email(a=1)), changes=[Difference("step b", "nothing", "x" * 500)])
     )
     assert "Nothing more was called." in said
-    assert "(nothing)" in said
+    assert "`nothing`" in said
     assert "x" * 500 in said
 
 
@@ -294,6 +306,8 @@ def test_a_failed_plan_says_what_was_done_what_was_not_and_what_to_do() -> None:
     view = running(Status.FAILED, reason="authentication", message="SOCIAL_TOKEN is not set.")
     post = view.state.steps["post"]
     post.status, post.reason, post.message = StepStatus.FAILED, "authentication", "SOCIAL_TOKEN is not set."
+    assert "step 2 (Announce it) failed: `SOCIAL_TOKEN` is not set." in section(view)  # it was never called
+    post.attempts = [Attempt(1, "social", "post", FROZEN_AT, OutcomeClass.AUTHENTICATION, FROZEN_AT)]
     said = section(view)
     assert "step 2 (Announce it) failed when it called `social.post`: `SOCIAL_TOKEN` is not set." in said
     assert "**Done:** Send the offer." in said
@@ -333,6 +347,12 @@ def test_the_results_of_many_steps_together_leave_the_note_readable() -> None:
     ]
     results = {step.id: {"text": "z" * 5000} for step in steps}
     assert len(section(PlanView(state(Status.DONE, *steps), results=results))) < 200_000
+
+
+@pytest.mark.promise("6")
+def test_an_approval_typed_over_a_finished_plan_is_answered_in_the_note() -> None:
+    view = running(Status.DONE, reason="consumed", message="The approval of this plan has been used.")
+    assert "The approval of this plan has been used. (`consumed`)" in section(view)
 
 
 def test_a_rejected_plan_says_by_whom_why_and_that_nothing_was_called() -> None:
@@ -388,7 +408,15 @@ def test_a_corrected_line_stands_in_a_fence_to_be_copied(hint: str) -> None:
     assert "```" not in question_section(NoteError("x", hint="Put it in quotes, as in `a: b`."))
 
 
+@pytest.mark.parametrize("code", ["consumed", "duplicate-id", "conflict-copy"])
+def test_a_question_about_a_copy_says_that_it_never_runs(code: str) -> None:
+    said = question_section(NoteError("It is a copy.", code=code, hint="Delete it."))
+    assert said.startswith("> [!failure] Signoff: this note does not run")
+    assert f"It is a copy. (`{code}`)" in said
+    assert "Delete it." in said
+
+
 def test_a_refusal_says_which_note_the_plan_belongs_to() -> None:
     said = refusal_section("duplicate-id", "Another note has this id.", original="Approved/The offer.md")
-    assert "Nothing was called for this note. Another note has this id. (`duplicate-id`)" in said
+    assert "Another note has this id. (`duplicate-id`)" in said
     assert "`Approved/The offer.md`" in said

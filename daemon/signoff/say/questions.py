@@ -9,9 +9,10 @@ from signoff.errors import SignoffError
 from signoff.model import Json, JsonObject, Status, StepState, StepStatus
 from signoff.say.arguments import show_arguments
 from signoff.say.block import callout, paragraphs
+from signoff.say.calls import shell_word
 from signoff.say.escape import bounded, code, fenced, plain_property, sentence
-from signoff.say.preview import shell_word
-from signoff.say.progress import approved_by, record, step_table
+from signoff.say.progress import approved_by
+from signoff.say.steps import name_of, number_of, reason_of, record, step_table
 from signoff.say.view import PlanView
 from signoff.say.words import advice
 
@@ -32,10 +33,13 @@ _LABEL = re.compile(r"(It happened|It did not happen) \(step ([^()\s]+)\)")
 def unknown(view: PlanView) -> str:
     """The section of a plan with a call whose outcome is not known: which call, and two boxes to tick."""
     asked = view.steps(StepStatus.UNKNOWN)
+    state = view.state
+    told = {step.reason for step in asked}
     lines = paragraphs(
         "A call was sent and no answer came, so it is not known whether it happened. "
         "It is not called again by itself.",
         "Look at the other end, then tick what is true. Nothing more runs before that.",
+        reason_of(view, state.reason, state.message) if state.reason and state.reason not in told else "",
     )
     for step in asked:
         lines.extend(_question(view, step))
@@ -44,8 +48,7 @@ def unknown(view: PlanView) -> str:
 
 
 def _question(view: PlanView, step: StepState) -> list[str]:
-    plan, number = shell_word(view.state.id), list(view.state.steps).index(step.id) + 1
-    name = sentence(view.redactor.text(step.name)) if step.name else code(step.id)
+    plan, number, name = shell_word(view.state.id), number_of(view, step), name_of(view, step)
     shown = _sent(view, step)
     why = sentence(view.redactor.text(step.message)) or "no answer came"
     command = code(f"signoff resolve {plan} {number} {HAPPENED}")
@@ -136,18 +139,22 @@ def _boxes(ticks: Iterable[tuple[str, bool]]) -> dict[str, list[tuple[str, bool]
 # ---------------------------------------------------------------- what is wrong with this note?
 
 
+_NEVER_RUNS = frozenset({"conflict-copy", "consumed", "duplicate-id"})
+
+
 def question_section(error: SignoffError) -> str:
-    """The section of a note that looks like a plan and cannot be read: what, where, and how to mend it."""
-    where = _place(error)
+    """The section of a note that is not a plan to approve: what is wrong, where, and what to do."""
+    if error.code in _NEVER_RUNS:
+        return refusal_section(error.code, error.message, hint=error.hint)
     lines = [
         *paragraphs(
-            "This note looks like a plan, but it cannot be read as one yet. Nothing was called.",
-            f"{sentence(error.message)}{where} ({code(error.code)})",
+            "This note is not ready for approval yet. Nothing was called.",
+            f"{sentence(error.message)}{_place(error)} ({code(error.code)})",
         ),
-        *_hint(error.hint),
-        "Correct the note and save it: it is then checked again.",
+        *_hint(error.hint or advice(error.code)),
+        "When you have corrected and saved the note, it is checked again.",
     ]
-    return callout("bug", "Signoff: this plan needs mending", lines)
+    return callout("bug", "Signoff: this plan needs a correction", lines)
 
 
 def _place(error: SignoffError) -> str:
@@ -184,17 +191,19 @@ def error_line(code_: str, message: str) -> str:
 # ---------------------------------------------------------------- why does this note do nothing?
 
 
-def refusal_section(reason: str, message: str, *, original: str = "") -> str:
+def refusal_section(reason: str, message: str, *, original: str = "", hint: str = "") -> str:
     """The section of a note that must not run: a copy, a used approval, a second note with one id.
 
     Args:
         reason: the reason code.
         message: what is the matter, in plain words.
         original: the path of the note that the plan belongs to; empty where there is none.
+        hint: what to do now, where there is more to say than `ADVICE` says.
     """
     lines = paragraphs(
-        f"Nothing was called for this note. {sentence(message)} ({code(reason)})",
+        f"{sentence(message)} ({code(reason)})",
         f"The plan belongs to {code(original)}." if original else "",
-        sentence(advice(reason)),
+        sentence(hint or advice(reason)),
+        "Nothing is called for this note.",
     )
     return callout("failure", "Signoff: this note does not run", lines)

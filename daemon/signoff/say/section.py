@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from signoff.model import Json, Status
-from signoff.say import preview, progress, questions
+from signoff.say import preview, progress, questions, stopped
 from signoff.say.escape import plain_property
 from signoff.say.view import PlanView
 from signoff.say.words import property_time
@@ -21,11 +21,11 @@ _SECTIONS: Mapping[Status, Callable[[PlanView], str]] = {
     Status.RUNNING: progress.live,
     Status.WAITING: progress.live,
     Status.DONE: progress.done,
-    Status.FAILED: progress.failed,
+    Status.FAILED: stopped.failed,
     Status.UNKNOWN: questions.unknown,
-    Status.REJECTED: progress.ended,
-    Status.CANCELLED: progress.ended,
-    Status.EXPIRED: progress.ended,
+    Status.REJECTED: stopped.ended,
+    Status.CANCELLED: stopped.ended,
+    Status.EXPIRED: stopped.ended,
 }
 
 _TELLS_ERROR = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN, Status.EXPIRED})

@@ -33,19 +33,19 @@ FOLDERS: Mapping[Folder, str] = {
 
 
 class Change(Protocol):
-    """One difference between what was approved and what the note says now; None where there is none."""
+    """One difference between what was shown before and what the note says now, as text to be shown."""
 
     @property
     def where(self) -> str:
         """The place, such as `step proposal, argument to`."""
 
     @property
-    def old(self) -> Json:
-        """What was approved."""
+    def old(self) -> str:
+        """What it was."""
 
     @property
-    def new(self) -> Json:
-        """What the note says now."""
+    def new(self) -> str:
+        """What it is now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ ADVICE: dict[str, str] = {
     "unknown-plan": "Move the note to the inbox folder. It is checked there and shown for approval.",
     "consumed": "To do it again, copy the note to the inbox folder without its `id` and approve the copy.",
     "no-gesture": "Approve or refuse it in the note.",
-    "refused-by-gesture": "To approve it after all, move the note to the inbox folder.",
+    "refused-by-gesture": "To approve it after all, set `status: approved`.",
     "unknown-approver": "Write `approved_by` with the name of an approver in config/signoff.toml.",
     "proposer-approves": "Somebody other than the proposer must approve it.",
     "method-insufficient": "Approve it with the stronger evidence that the note asks for.",

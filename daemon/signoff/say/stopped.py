@@ -1,0 +1,120 @@
+"""Plans that stopped short: failed, rejected, cancelled, expired. Pure."""
+
+from __future__ import annotations
+
+from signoff.model import Folder, OutcomeClass, Status, StepState, StepStatus
+from signoff.say.block import callout, paragraphs
+from signoff.say.calls import shell_word
+from signoff.say.escape import bounded, code, fenced, sentence
+from signoff.say.progress import approved_by
+from signoff.say.steps import call_of, name_of, names_of, number_of, reason_of, record, results, step_table
+from signoff.say.view import PlanView
+from signoff.say.words import advice
+
+
+def failed(view: PlanView) -> str:
+    """The section of a plan that stopped: what happened, what was and was not done, what to do now."""
+    lines = paragraphs(
+        _what_happened(view),
+        _what_was_done(view),
+        _what_was_not_done(view),
+        what_to_do(view),
+        approved_by(view),
+    )
+    return callout(
+        "failure",
+        "Signoff: failed",
+        [*lines, *_details(view), *step_table(view), *results(view), record(view)],
+    )
+
+
+def ended(view: PlanView) -> str:
+    """The section of a plan that was rejected or cancelled, or that expired."""
+    state = view.state
+    by = f" by {code(view.ended_by)}" if view.ended_by else ""
+    when = f" on {view.moment(state.finished)}" if state.finished else ""
+    said = {Status.REJECTED: f"Rejected{by}{when}.", Status.CANCELLED: f"Cancelled{by}{when}."}.get(
+        state.status, f"Expired{when}."
+    )
+    reason = view.ended_reason or state.message.removeprefix("Rejected: ")
+    lines = paragraphs(
+        f"{said} {_called_so_far(view)}",
+        f"Reason: {sentence(view.redactor.text(reason))}" if reason else "",
+        f"If you want it after all, move this note to {code(view.folder(Folder.INBOX))}. "
+        "It is checked there and shown for approval again.",
+    )
+    shown = step_table(view) if view.started() else []
+    return callout(
+        "abstract", f"Signoff: {state.status.value}", [*lines, *shown, *results(view), record(view)]
+    )
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def _called_so_far(view: PlanView) -> str:
+    if not view.started():
+        return "Nothing was called."
+    finished = view.steps(StepStatus.DONE)
+    return (
+        f"Done before that: {names_of(view, finished)}." if finished else "No step was finished before that."
+    )
+
+
+def _failures(view: PlanView) -> list[StepState]:
+    return view.steps(StepStatus.FAILED)
+
+
+def _what_happened(view: PlanView) -> str:
+    state = view.state
+    failures = _failures(view)
+    said = [_failure(view, step) for step in failures]
+    if state.reason and state.reason not in {step.reason for step in failures}:
+        said.append(reason_of(view, state.reason, state.message))
+    return f"**What happened:** {' '.join(said)}"
+
+
+def _failure(view: PlanView, step: StepState) -> str:
+    calling = f" when it called {code(call_of(step))}" if step.attempts else ""
+    why = reason_of(view, step.reason, step.message)
+    return f"step {number_of(view, step)} ({name_of(view, step)}) failed{calling}: {why}"
+
+
+def _what_was_done(view: PlanView) -> str:
+    finished = view.steps(StepStatus.DONE)
+    return f"**Done:** {names_of(view, finished)}." if finished else "**Done:** nothing."
+
+
+def _what_was_not_done(view: PlanView) -> str:
+    rest = view.steps(StepStatus.PENDING, StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED)
+    surely = [step for step in _failures(view) if not _may_have_happened(step)]
+    perhaps = [step for step in _failures(view) if _may_have_happened(step)]
+    said = f"**Not done:** {names_of(view, [*surely, *rest])}." if surely or rest else ""
+    if perhaps:
+        said += f" **Perhaps done:** {names_of(view, perhaps)} (the server failed after the call was sent)."
+    return said.strip()
+
+
+def _may_have_happened(step: StepState) -> bool:
+    return any(attempt.outcome is OutcomeClass.SERVER_ERROR for attempt in step.attempts)
+
+
+def what_to_do(view: PlanView) -> str:
+    """What a person can do now, with the command for this plan."""
+    reasons = dict.fromkeys([*(step.reason for step in _failures(view)), view.state.reason])
+    told = " ".join(said for said in (sentence(advice(reason)) for reason in reasons) if said)
+    again = (
+        f"To try again: run {code(f'signoff retry {shell_word(view.state.id)}')} or move this note to "
+        f"{code(view.folder(Folder.INBOX))}. It is shown for approval again; finished steps stay finished."
+    )
+    return f"**What to do now:** {told} {again}".replace("  ", " ")
+
+
+def _details(view: PlanView) -> list[str]:
+    """The servers' own words, where they are more than one line."""
+    lines: list[str] = []
+    for step in _failures(view):
+        message = view.redactor.text(step.message)
+        if len(message) > 200 or "\n" in message:
+            lines.extend([f"The whole message of step {name_of(view, step)}:", *fenced(bounded(message)), ""])
+    return lines
