@@ -354,40 +354,37 @@ def test_undo_may_read_the_result_of_its_own_step():
     plan_of(steps("action: a.b\nundo: {action: a.c, with: {id: '${{ steps.step-1.result.id }}'}}"))
 
 
-lines = st.sampled_from(
-    [
-        "",
-        "---",
-        "action: send_email",
-        "action: pay",
-        "with:",
-        "  to: a",
-        "  subject: b",
-        "with: {amount: 5}",
-        "steps:",
-        "  - action: pay",
-        "    with: {amount: 1}",
-        "## Steps",
-        "1. [ ] Go",
-        "- [x] Go",
-        "   ```yaml",
-        "   action: send_email",
-        "   with: {to: a, subject: '${{ steps.step-1.ok }}'}",
-        "   ```",
-        "```json",
-        '{"action": "pay"}',
-        "```",
-        "mode: parallel",
-        "run_at: x",
-        "id: 5",
-        "   needs: [step-2]",
-        "text",
-        "   if: steps.step-1.ok",
-        "expires: 2026-01-01",
-        "a: b: c",
-        "",
-    ]
-)
+ROWS = """
+---
+action: send_email
+action: pay
+with:
+  to: a
+  subject: b
+with: {amount: 5}
+steps:
+  - action: pay
+    with: {amount: 1}
+## Steps
+1. [ ] Go
+- [x] Go
+   ```yaml
+   action: send_email
+   with: {to: a, subject: '${{ steps.step-1.ok }}'}
+   ```
+```json
+{"action": "pay"}
+```
+mode: parallel
+run_at: x
+id: 5
+   needs: [step-2]
+text
+   if: steps.step-1.ok
+expires: 2026-01-01
+a: b: c
+"""
+lines = st.sampled_from(ROWS.split("\n"))
 
 
 @pytest.mark.promise("4")

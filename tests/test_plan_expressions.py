@@ -1,0 +1,237 @@
+"""Expressions are found, checked, and replaced once, as data."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.errors import NoteError
+from signoff.model import Call, Json
+from signoff.plan.conditions import holds, names_in_condition
+from signoff.plan.expressions import (
+    LONGEST,
+    LONGEST_TEXT,
+    Names,
+    evaluate,
+    expressions_in,
+    late_arguments,
+    names_in_value,
+    only_expression,
+)
+
+CONTEXT: dict[str, Json] = {
+    "steps": {
+        "a": {
+            "ok": True,
+            "failed": False,
+            "skipped": False,
+            "result": {
+                "n": 5,
+                "text": "x ${{ plan.id }}",
+                "list": [{"y": 1.5}, None],
+                "my-key": "k",
+                "a b": 1,
+            },
+        },
+        "step-1": {"ok": False, "failed": True, "skipped": False, "result": None},
+    },
+    "plan": {"id": "p-1"},
+    "item": {"name": "ana", "n": 3},
+}
+
+
+def refused(code: str, run: object, *arguments: object) -> NoteError:
+    with pytest.raises(NoteError) as caught:
+        run(*arguments)  # type: ignore[operator]
+    assert caught.value.code == code
+    return caught.value
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("plain", "plain"),
+        ("${{ steps.a.result.n }}", 5),
+        ("${{steps.a.result.list}}", [{"y": 1.5}, None]),
+        ("${{ steps.a.result.list[0].y }}", 1.5),
+        ("${{ steps.a.result.list[1] }}", None),
+        ("${{ steps.a.result.my-key }}", "k"),
+        ("${{ steps.a.result['a b'] }}", 1),
+        ("${{ steps['a'].ok }}", True),
+        ("${{ steps.step-1.failed }}", True),
+        ("${{ plan.id }}", "p-1"),
+        ("${{ item.name }}", "ana"),
+        ("${{ 'a }text' }}", "a }text"),
+        ("id ${{ plan.id }}, n=${{ steps.a.result.n }}", "id p-1, n=5"),
+        ("${{ plan.id }} ", "p-1 "),
+        ("${{ plan.id }}${{ item.n }}", "p-13"),
+        ("all: ${{ steps.a.result.list }}", 'all: [{"y":1.5},null]'),
+        ("ok: ${{ steps.a.ok }}", "ok: true"),
+        ({"a": ["${{ item.n }}", {"b": "<${{ item.n }}>"}], "c": 1}, {"a": [3, {"b": "<3>"}], "c": 1}),
+        ("$ {{ plan.id }} }} {{", "$ {{ plan.id }} }} {{"),
+    ],
+)
+def test_a_value_that_is_only_one_expression_keeps_its_type(template, value):
+    result = evaluate(template, CONTEXT)
+    assert result == value
+    assert type(result) is type(value)
+
+
+@pytest.mark.promise("7")
+def test_what_was_substituted_is_never_expanded_again():
+    assert evaluate("${{ steps.a.result.text }}", CONTEXT) == "x ${{ plan.id }}"
+    assert evaluate("<${{ steps.a.result.text }}>", CONTEXT) == "<x ${{ plan.id }}>"
+
+
+@given(st.text())
+def test_data_passes_through_unchanged_whatever_is_in_it(text):
+    context = {"item": text, "steps": {}, "plan": {"id": "p"}}
+    assert evaluate("${{ item }}", context) == text
+    assert evaluate("a${{ item }}b${{ item }}", context) == f"a{text}b{text}"
+
+
+@given(st.text().filter(lambda text: "${{" not in text))
+def test_text_without_an_expression_is_itself(text):
+    assert evaluate(text, {}) == text
+    assert list(expressions_in(text)) == []
+
+
+@given(st.text(alphabet="${} .steps[]'\"0a-", max_size=40))
+def test_any_text_is_evaluated_or_refused_in_words(text):
+    try:
+        evaluate(text, CONTEXT)
+    except NoteError as error:
+        assert error.code in {"expression-invalid", "expression-failed"}  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("${{ steps.a.result.nope }}", "there is no `nope`; there is `n`, `text`"),
+        ("${{ steps.a.result.list[2] }}", "it is a list of 2"),
+        ("${{ steps.a.result.n.x }}", "it is a single value"),
+        ("${{ steps.gone.ok }}", "there is no `gone`"),
+        ("${{ steps.step-1.result.x }}", "it is null"),
+        ("with text: ${{ steps.step-1.result }}", "null, which has no text"),
+        ("${{ item[0] }}", "there is no `0`"),
+    ],
+)
+def test_a_value_that_is_missing_is_an_error_that_says_what_there_is(template, says):
+    assert says in refused("expression-failed", evaluate, template, CONTEXT).message
+
+
+def test_a_text_does_not_grow_without_bound():
+    context: dict[str, Json] = {"item": "x" * 1_000_000}
+    template = "${{ item }} " * (LONGEST_TEXT // 1_000_000 + 1)
+    assert "longer than" in refused("expression-failed", evaluate, template, context).message
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "${{ plan.id",
+        "${{ }}",
+        "${{ 1 + 1 }}",
+        "${{ steps }}",
+        "${{ steps.a }}",
+        "${{ steps.a.status }}",
+        "${{ steps.a.ok.x }}",
+        "${{ plan }}",
+        "${{ plan.title }}",
+        "${{ env.HOME }}",
+        "${{ item.__class__.__mro__() }}",
+        "${{ item[-1] }}",
+        "${{ item | upper }}",
+        "${{ ${{ plan.id }} }}",
+        "${{ " + "a" * LONGEST + " }}",
+        {"${{ plan.id }}": 1},
+    ],
+)
+def test_what_is_no_reference_is_refused_at_check_time(template):
+    refused("expression-invalid", names_in_value, template)
+
+
+def test_late_arguments_are_named_by_their_paths():
+    call = Call("s", "t", {"a": "${{ item }}", "b": [{"c": "x ${{ plan.id }}"}, "y"], "d": 1})
+    assert late_arguments(call) == {("a",), ("b", 0, "c")}
+
+
+def test_the_names_that_are_read_are_known():
+    value: Json = ["${{ steps.a.ok }} ${{ steps['b-1'].result.x }}", {"x": "${{ item.y }}"}]
+    assert names_in_value(value) == Names(frozenset({"a", "b-1"}), item=True)
+    assert names_in_condition("steps.a.ok && !steps.b-1.failed || item.steps.c > 1") == Names(
+        frozenset({"a", "b-1"}), item=True
+    )
+    assert names_in_condition("'steps.a.ok' == plan.id") == Names()
+
+
+@pytest.mark.parametrize(
+    ("text", "only"), [("${{ a }}", " a "), (" ${{ a }}", None), ("x", None), ("", None)]
+)
+def test_an_expression_alone_is_told_from_one_in_a_text(text, only):
+    assert only_expression(text) == only
+
+
+# ---------------------------------------------------------------- conditions
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("steps.a.ok", True),
+        ("steps.step-1.ok", False),
+        ("!steps.step-1.ok && steps.a.result.n > 4", True),
+        ("steps['step-1'].failed || false", True),
+        ("steps.a.result.n == 5.0", True),
+        ("size(steps.a.result.list) == 2", True),
+        ("steps.a.result.text.startsWith('x')", True),
+        ("item.name in ['ana', 'bob']", True),
+        ("steps.a.result.list.exists(one, one != null)", True),
+        ('plan.id == "p-1"', True),
+        ("true", True),
+        ("has(steps.a.result.gone)", False),
+    ],
+)  # fmt: skip
+def test_a_condition_is_worked_out(condition, value):
+    names_in_condition(condition)
+    assert holds(condition, CONTEXT) is value
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["item", "item.n", "steps.a.result.gone > 1", "1 / 0 == 1", "item.name > 3", "steps.a.result.n", "'x'"],
+)
+def test_a_condition_without_a_truth_value_fails_rather_than_deciding(condition):
+    refused("expression-failed", holds, condition, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "", "  ", "(((", "steps.a.ok &&", "steps", "steps.a", "steps.a.okay && true", "foo > 1",
+        "with.x == 1",
+        "// c\ntrue", "r'x' == 'x'", "'''x''' == 'x'", "'x", "(" * 40 + "true" + ")" * 40,
+        "a" * (LONGEST + 1),
+        "steps[item].ok", "é == 1",
+    ],
+)  # fmt: skip
+def test_what_is_no_condition_is_refused_at_check_time(condition):
+    refused("expression-invalid", names_in_condition, condition)
+
+
+def test_a_condition_that_takes_too_long_is_stopped():
+    context: dict[str, Json] = {"item": list(range(2000)), "steps": {}, "plan": {"id": "p"}}
+    slow = "item.all(a, item.all(b, item.all(c, a + b + c >= 0)))"
+    assert "too many steps" in refused("expression-failed", holds, slow, context).message
+
+
+@given(st.text(alphabet="steps.a-ok()!&|'\"[]0 itemplan=+", max_size=40))
+def test_any_condition_is_worked_out_or_refused_in_words(text):
+    try:
+        names_in_condition(text)
+        holds(text, CONTEXT)
+    except NoteError as error:
+        assert error.code in {"expression-invalid", "expression-failed"}  # noqa: PT017
