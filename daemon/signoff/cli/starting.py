@@ -1,0 +1,57 @@
+"""`signoff init`: lays a project down, and says what to do next."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from signoff.cli.screen import SCREEN
+from signoff.init import Laid, lay
+
+
+def init(folder: Path, config_dir: Path | None, *, as_json: bool) -> None:
+    """Makes what is missing.
+
+    Raises:
+        ConfigError: the configuration that is there is wrong.
+        OSError: something cannot be made.
+    """
+    laid, settings = lay(folder, config_dir)
+    made = [_name(path, folder, laid) for path in laid.made]
+    kept = [_name(path, folder, laid) for path in laid.kept]
+    if as_json:
+        where = {"vault": str(settings.vault.path), "config": str(settings.config_dir), "logs": str(settings.logs)}
+        SCREEN.json({"made": made, "kept": kept, **where})
+        return
+    for name in made:
+        SCREEN.line(f"made  {name}", "green")
+    for name in kept:
+        SCREEN.line(f"kept  {name} (it was there already)")
+    SCREEN.line()
+    SCREEN.line(f"The vault is {settings.vault.path}. Open it in Obsidian, or in any editor.")
+    approver = settings.default_approver
+    if approver is not None:
+        file = settings.config_dir / "signoff.toml"
+        SCREEN.line(f"The default approver is called `{approver.name}`: put your own name into {_short(file)}.")
+    SCREEN.line(f"Then run: {_command(folder, config_dir)}")
+
+
+def _name(path: Path, folder: Path, laid: Laid) -> str:
+    slash = "/" if path in laid.folders else ""
+    try:
+        return path.resolve().relative_to(folder.resolve()).as_posix() + slash
+    except ValueError:
+        return f"{path}{slash}"
+
+
+def _short(path: Path) -> str:
+    """A path as typed from here, where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)
+
+
+def _command(folder: Path, config_dir: Path | None) -> str:
+    if config_dir is not None:
+        return f"signoff run --config {_short(config_dir)}"
+    here = folder.resolve() == Path.cwd()
+    return "signoff run" if here else f"cd {folder} && signoff run"
