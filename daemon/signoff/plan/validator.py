@@ -41,8 +41,8 @@ _DRAFTS: Mapping[str, Any] = {
 _followed = threading.local()
 
 
-class BrokenSchema(Exception):  # noqa: N818  it is translated by `schema`, which knows the tool
-    """The schema cannot be used; the text says why."""
+class BrokenSchema(Exception):
+    """The schema cannot be used; the text says why. Translated by `schema`, which knows the tool."""
 
 
 def violations(schema: JsonObject, value: Json) -> list[ValidationError]:

@@ -211,7 +211,7 @@ def _unquote(error: ValidationError) -> str:
     if error.validator == "enum" and isinstance(value, str) and isinstance(wanted, list):
         close = nearest(value, [word for word in wanted if isinstance(word, str)])
         return f"Did you mean `{close[0]}`?" if close else ""
-    if error.validator != "type":
+    if error.validator != "type" or not isinstance(wanted, str):
         return ""
     if isinstance(value, int | float | bool) and wanted == "string":
         return f'Put it in quotes: `"{_quoted(value).strip("`")}"`.'
