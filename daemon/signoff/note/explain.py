@@ -20,10 +20,11 @@ _ENTRY = re.compile(
 )
 _ITEM = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)+)(?P<value>\S.*)$")
 _RESERVED = frozenset("@`%&*!|>[]{},?")
+_CLOSING = {"[": "]", "{": "}"}
 _SHOWN = 160
 
 
-class Broken(Exception):  # noqa: N818 - not an error of the program: the finding, on its way up
+class Broken(Exception):
     """A row of the text is not YAML; carries what the message needs."""
 
     def __init__(self, row: int, column: int, problem: str) -> None:
@@ -66,6 +67,8 @@ def _with_quotes(row: str) -> str | None:
     if match is None:
         return None
     value = match["value"].rstrip()
+    if _CLOSING.get(value[0], value) not in value:
+        return None  # a list or mapping that goes on below, or was not finished
     mended = row[: match.start("value")] + in_quotes(_inner(value))
     return mended if mended != row and _reads(mended) else None
 

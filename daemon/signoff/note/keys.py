@@ -43,7 +43,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
 """Characters without a shape that are not of the category Cf."""
 
 _PAIRS = (
-    "аa бb вb ԁd еe ёe һh нh іi їi јj кk ӏl мm пn оo рp ԛq гr ѕs тt цu ѵv ԝw хx уy ьb ыb ґr "  # Cyrillic
+    "аa бb вb ԁd еe ёe һh нh іi їi јj кk ӏl мm пn оo рp ԛq гr сc ѕs тt цu ѵv ԝw хx уy ьb ыb ґr "  # Cyrillic
     "օo ոn սu հh յj ցg աw "  # Armenian
     "αa βb γy δd εe ηn ιi κk νv οo ρp σo ςc τt υu χx ωw "  # Greek
     "ıi ɑa ɡg ɩi ʟl ɴn ʀr ꜱs ᴀa ᴄc ᴅd ᴇe ᴋk ᴍm ᴏo ᴘp ᴛt ᴜu ᴠv ᴡw ᴢz ꞁl ǀl ⅼl łl đd ħh ŧt øo"  # Latin

@@ -26,7 +26,7 @@ _ESCAPED = re.compile(
 """Raw, these would be refused on reading, or could not be seen."""
 
 
-class CannotSplice(SignoffError):  # noqa: N818 - named by what the caller is told
+class CannotSplice(SignoffError):
     """The note cannot be changed without touching what a person wrote; nothing was changed."""
 
     code = "cannot-splice"

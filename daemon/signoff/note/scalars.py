@@ -28,7 +28,7 @@ MAX_EXACT = 2**53 - 1
 """The greatest integer that every JSON reader carries exactly, as RFC 8785 has it."""
 
 
-class NotExact(ValueError):  # noqa: N818 - a finding, translated where the place is known
+class NotExact(ValueError):
     """A number that would be changed by reading it."""
 
 
