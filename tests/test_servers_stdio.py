@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 
@@ -159,7 +160,7 @@ async def test_nothing_is_listed_after_a_call_so_that_nothing_can_fail_after_it(
 async def test_an_answer_that_does_not_fit_its_schema_is_still_the_answer(project):
     """The call ran: losing its result to a complaint about its form would lose the truth."""
     definition = {"name": "structured", "outputSchema": {"type": "object", "required": ["nope"]}}
-    (project.root / "definitions.json").write_text(__import__("json").dumps([definition]))
+    (project.root / "definitions.json").write_text(json.dumps([definition]))
     async with project.stub("--definitions", str(project.root / "definitions.json")).pool() as pool:
         await pool.settled(15)
         assert (await pool.call("stub", "structured", {"text": "a"}, timeout=10)).structured == {
@@ -200,3 +201,11 @@ async def test_a_cancelled_call_is_cancelled_and_the_connection_goes_on(project)
         with pytest.raises(asyncio.CancelledError):
             await call
         assert (await pool.call("stub", "look", {"text": "on"}, timeout=10)).text == "ok: on"
+
+
+async def test_a_call_ends_with_its_server_though_a_child_holds_the_pipe_open(project):
+    async with project.stub("--child-holds").pool() as pool:
+        await pool.settled(15)
+        with pytest.raises(OutcomeUnknown):
+            await pool.call("stub", "crash", {}, timeout=20)
+        await until(lambda: project.pids()[1] not in project.running())

@@ -29,8 +29,10 @@ sessions; `stop()` and `start()` restart the server on the same port.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -57,6 +59,23 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
     stub: HttpStub
+
+    def setup_open(self) -> None:
+        self.open: set[socket.socket] = set()
+
+    def process_request(self, request, client_address):
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def close_open(self) -> None:
+        """Ends connections that are kept alive, as the end of a process does."""
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address):
         """A client that went away is no news."""
@@ -95,6 +114,7 @@ class HttpStub:
         self.stopping.clear()
         self._server = _Server(("127.0.0.1", self.port), _Handler)
         self._server.stub = self
+        self._server.setup_open()
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -103,6 +123,7 @@ class HttpStub:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server.close_open()
             self._server = None
 
     def next(self, **behaviour: object) -> None:

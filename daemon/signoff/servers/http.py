@@ -17,6 +17,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
@@ -41,8 +43,14 @@ CLOSE_TIMEOUT = 1.5
 
 CONNECT_TIMEOUT = 10.0
 
-NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
-"""Failures before anything was written."""
+NOT_SENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
+"""Failures before anything was written to the server."""
 
 
 def retry_after(value: str | None, now: float) -> float | None:
@@ -55,6 +63,15 @@ def retry_after(value: str | None, now: float) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment or the system names for an address; never for this machine itself."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 class HttpLink:
@@ -78,7 +95,9 @@ class HttpLink:
     async def __aenter__(self) -> tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]:
         limits = httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=2.0)
         client = httpx2.AsyncClient(
-            transport=_Wire(self, httpx2.AsyncHTTPTransport(limits=limits)),
+            transport=_Wire(
+                self, httpx2.AsyncHTTPTransport(limits=limits, proxy=proxy_for(self._launch.url))
+            ),
             headers=dict(self._launch.headers),
             timeout=httpx2.Timeout(CONNECT_TIMEOUT, read=None),
             follow_redirects=False,
@@ -163,7 +182,10 @@ class _Wire(httpx2.AsyncBaseTransport):
             self._courtesies.add(task)
             task.add_done_callback(self._courtesies.discard)
             return httpx2.Response(202)
-        return await self._post(request, exchange or Exchange())
+        if exchange is None:  # a stream of changes stays open without end: no timeout of its own
+            return await self._post(request, Exchange())
+        request.extensions = {**request.extensions, "timeout": _timeouts(exchange)}
+        return await self._post(request, exchange)
 
     async def aclose(self) -> None:
         for task in self._courtesies:
@@ -180,7 +202,6 @@ class _Wire(httpx2.AsyncBaseTransport):
 
     async def _post(self, request: httpx2.Request, exchange: Exchange) -> httpx2.Response:
         exchange.begin()
-        request.extensions = {**request.extensions, "timeout": _timeouts(exchange)}
         try:
             if exchange.guard is not None:
                 exchange.guard()

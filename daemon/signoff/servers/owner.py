@@ -51,6 +51,9 @@ SHORT_LIFE = 5.0
 
 PING_TIMEOUT = 5.0
 
+MOST_UNANSWERED = 3
+"""Checks in a row; then a server that has nothing to do is started again."""
+
 
 @dataclass(slots=True, eq=False)
 class Incarnation:
@@ -118,6 +121,7 @@ class Owner:
         self._relist = False
         self._errors = 0
         self._faults_in_row = 0
+        self._unanswered = 0
         self._last_check: str | None = None
         self._response_ms: float | None = None
 
@@ -202,8 +206,7 @@ class Owner:
             async with asyncio.timeout(PING_TIMEOUT):
                 await _ping(incarnation.client)
         except TimeoutError:
-            self._errors += 1
-            self._change(Trouble("not-answering", f"It did not answer within {PING_TIMEOUT:g} seconds."))
+            self._silent(incarnation)
         except MCPError as error:
             if not incarnation.connected:
                 self._errors += 1
@@ -211,11 +214,21 @@ class Owner:
                 self._change(Trouble("failing", self.config.scrub(error.message)))
         else:
             self._response_ms = round((_now() - began) * 1000, 3)
+            self._unanswered = 0
             if self.trouble is not None and incarnation is self.incarnation:
                 self._faults_in_row = 0
                 self._change(None)
         self._last_check = _utc()
         return self.health()
+
+    def _silent(self, incarnation: Incarnation) -> None:
+        """It did not answer a check. Busy with a call it may be silent; with none, it is frozen."""
+        self._errors += 1
+        self._unanswered += 1
+        self._change(Trouble("not-answering", f"It did not answer within {PING_TIMEOUT:g} seconds."))
+        if self._unanswered >= MOST_UNANSWERED and not incarnation.in_flight:
+            self._unanswered = 0
+            self.restart()
 
     # ---- the task
 
@@ -279,7 +292,8 @@ class Owner:
         launch = self.config.launch
         if isinstance(launch, HttpLaunch):
             return HttpLink(launch, on_closed=self._wake.set)
-        stderr = StderrLog(log_path(self._logs / "servers", self.config.name) if self._logs else None)
+        path = log_path(self._logs / "servers", self.config.name) if self._logs else None
+        stderr = StderrLog(path, scrub=self.config.scrub)
         return StdioLink(launch, keeper=self._keeper, stderr=stderr, on_closed=self._wake.set)
 
     def _client(self, link: StdioLink | HttpLink) -> Client:
@@ -383,7 +397,7 @@ class Owner:
         began: float | None,
     ) -> None:
         """Notes why a connection could not be made, or was lost."""
-        if self._stopping or (self._restarting and failure is None):
+        if self._stopping or self._restarting:
             return
         self._errors += 1
         self._last_check = _utc()

@@ -32,7 +32,7 @@ _STOP_TIMEOUT = 5.0
 _ANY_RESULT: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
 
-class PinChanged(SignoffError):  # noqa: N818  named like the other errors of the program
+class PinChanged(SignoffError):
     """The server's launch identity or the tool's definition is not what was approved: nothing was called.
 
     Attributes:

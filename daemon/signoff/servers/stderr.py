@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 TAIL = 4096
@@ -11,6 +12,10 @@ TAIL = 4096
 
 LARGEST_FILE = 512 * 1024
 """Bytes; a full file becomes `NAME.stderr.1` in place of the one before."""
+
+
+LONGEST_LINE = 64 * 1024
+"""Bytes; a longer line is written in pieces."""
 
 
 def log_path(folder: Path, server: str) -> Path:
@@ -21,9 +26,17 @@ def log_path(folder: Path, server: str) -> Path:
 class StderrLog:
     """Takes chunks as they come; failing to write them is no reason to stop a server."""
 
-    def __init__(self, path: Path | None = None, *, largest: int = LARGEST_FILE) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        largest: int = LARGEST_FILE,
+        scrub: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self._path = path
         self._largest = largest
+        self._scrub = scrub
+        self._unwritten = b""
         self._tail = b""
         self._fd: int | None = None
         self._size = 0
@@ -31,18 +44,27 @@ class StderrLog:
     def feed(self, chunk: bytes) -> None:
         """Keeps a chunk."""
         self._tail = (self._tail + chunk)[-TAIL:]
+        # Whole lines, so that a secret that comes in two chunks is taken out too.
+        lines, newline, self._unwritten = (self._unwritten + chunk).rpartition(b"\n")
+        if len(self._unwritten) > LONGEST_LINE:
+            lines, newline, self._unwritten = lines + newline + self._unwritten, b"\n", b""
+        if newline:
+            self._keep(lines + newline)
+
+    def _keep(self, lines: bytes) -> None:
         if self._path is None:
             return
+        text = self._scrub(lines.decode("utf-8", "replace")).encode()
         try:
-            self._write(chunk[-self._largest :])
+            self._write(text[-self._largest :])
         except OSError:
             self._path = None
-            self.close()
+            self._close_file()
 
     def _write(self, chunk: bytes) -> None:
         assert self._path is not None  # noqa: S101
         if self._fd is not None and self._size + len(chunk) > self._largest:
-            self.close()
+            self._close_file()
             self._path.replace(self._path.with_suffix(".stderr.1"))
         if self._fd is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +73,13 @@ class StderrLog:
         self._size += os.write(self._fd, chunk)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Writes what is left, and closes the file."""
+        if self._unwritten:
+            self._keep(self._unwritten + b"\n")
+            self._unwritten = b""
+        self._close_file()
+
+    def _close_file(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
