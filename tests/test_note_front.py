@@ -172,6 +172,7 @@ def test_look_alikes_are_refused_in_steps_and_in_quotes_too(block):
 
 
 def test_keys_of_arguments_are_the_tools_own():
+    assert values("with:\n  list:\n  - Name: x") == {"with": {"list": [{"Name": "x"}]}}
     assert values("with:\n  Status: Done\n  Title: x") == {"with": {"Status": "Done", "Title": "x"}}
 
 

@@ -55,6 +55,14 @@ def test_every_line_of_the_section_is_quoted_whatever_is_given():
     assert parse(after).headings == ()
 
 
+@pytest.mark.promise("4")
+def test_what_would_make_the_note_unreadable_is_not_written():
+    text = "> a\0b\ud800c\udcffd"
+    after = set_section(b"a\n", text)
+    assert section_of(parse(after).data) == "> a\ufffdb\ufffdc\ufffdd"
+    assert typed_in_section(after, text) == ()
+
+
 @pytest.mark.promise("1.4")
 def test_what_a_person_typed_in_the_section_is_kept_after_it():
     typed = SECTION.replace("> - [ ] it did", "my remark\n> - [x] it did") + "\n\nlast"

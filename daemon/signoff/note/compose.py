@@ -25,7 +25,7 @@ from yaml.events import (
 )
 
 from signoff.model import Json
-from signoff.note.places import MAX_DEPTH, Extent, Path, Place, Reading, check_key, error_at
+from signoff.note.places import MAX_DEPTH, Extent, Path, Place, Reading, brief, check_key, error_at
 from signoff.note.scalars import NotExact, resolve
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -101,7 +101,7 @@ class Composer:
             self._refuse(
                 event,
                 "yaml-alias",
-                f"`*{event.anchor}` refers to another value.",
+                f"`*{brief(event.anchor or '')}` refers to another value.",
                 "Write the value out in full.",
             )
         self._check_node(event)
@@ -123,14 +123,14 @@ class Composer:
             self._refuse(
                 event,
                 "yaml-alias",
-                f"`&{getattr(event, 'anchor', '')}` names a value, to be repeated elsewhere.",
+                f"`&{brief(getattr(event, 'anchor', ''))}` names a value, to be repeated elsewhere.",
                 "Write the value out where it is needed; put a text that starts with & in quotes.",
             )
         if getattr(event, "tag", None) is not None:
             self._refuse(
                 event,
                 "yaml-tag",
-                f"`{getattr(event, 'tag', '')}` gives a value a type of its own.",
+                f"`{brief(getattr(event, 'tag', ''))}` gives a value a type of its own.",
                 "Remove it; put a text that starts with ! in quotes.",
             )
 
@@ -141,7 +141,7 @@ class Composer:
         try:
             value = resolve(event.value)
         except NotExact:
-            shown = event.value if len(event.value) <= 40 else event.value[:37] + "..."
+            shown = brief(event.value)
             raise error_at(
                 self._place(event),
                 "value-not-exact",
@@ -226,8 +226,8 @@ class Composer:
             raise error_at(
                 place,
                 "yaml-key-not-text",
-                f"The key `{event.value}` is not a text.",
-                f'Put it in quotes: "{event.value}".',
+                f"The key `{brief(event.value)}` is not a text.",
+                f'Put it in quotes: "{brief(event.value)}".',
             )
 
     def _is_explicit(self, event: ScalarEvent) -> bool:

@@ -22,6 +22,7 @@ _ITEM = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)+)(?P<value>\S.*)$")
 _RESERVED = frozenset("@`%&*!|>[]{},?")
 _CLOSING = {"[": "]", "{": "}"}
 _SHOWN = 160
+_READ = 4000
 
 
 class Broken(Exception):
@@ -53,6 +54,8 @@ def broken_at(error: yaml.YAMLError, rows: Sequence[str]) -> Broken:
 def mended_row(rows: Sequence[str], index: int) -> str | None:
     """What to write instead of a row, where one of the known breakages is in it; None where none is."""
     row = rows[index]
+    if len(row) > _READ:  # nobody mends that by hand, and looking for the place takes long
+        return None
     lead = row[: len(row) - len(row.lstrip())]
     if "\t" in lead:
         return lead.replace("\t", "  ") + row.lstrip()
@@ -147,7 +150,12 @@ def _reason(row: str) -> str:
 
 def _indented_too_far(rows: Sequence[str], index: int) -> bool:
     """Is the row an entry by itself, under a row that has its value already?"""
-    if index == 0 or not rows[index].startswith(" ") or not _reads(rows[index].strip()):
+    if (
+        index == 0
+        or len(rows[index]) + len(rows[index - 1]) > _READ
+        or not rows[index].startswith(" ")
+        or not _reads(rows[index].strip())
+    ):
         return False
     above, entry = _ENTRY.match(rows[index - 1]), _ENTRY.match(rows[index])
     return bool(above and entry and len(entry["lead"]) > len(above["lead"]))

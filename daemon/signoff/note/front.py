@@ -32,7 +32,7 @@ __all__ = ["Block", "Front", "Place", "StrictYAML", "find_block", "load_fragment
 
 _FENCE_LINE = re.compile(r"---[ \t]*(\r\n?|\n|\Z)")
 _CLOSING = re.compile(r"(?:(?<=\n)|(?<=\r))---[ \t]*(?:\r\n?|\n|\Z)")
-_KEY_LINE = re.compile(r"""["']?[A-Za-z_][\w .-]*["']?[ \t]*:(?:[ \t]|\r|\n|\Z)""")
+_KEY_LINE = re.compile(r"""["']?[A-Za-z_][\w .-]{0,99}["']?[ \t]{0,9}:(?:[ \t]|\r|\n|\Z)""")
 _GLUED = re.compile(
     r"(?:(?<=\n)|(?<=\r))(?P<line>[^\s#'\"-][^\r\n:]*:[ \t][^\r\n]*[^\s-])---[ \t]*(?=\r|\n|\Z)"
 )

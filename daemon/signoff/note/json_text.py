@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from json import JSONDecodeError, JSONDecoder
 
 from signoff.errors import NoteError
 from signoff.model import Json
-from signoff.note.lines import place_of
-from signoff.note.places import MAX_DEPTH, Path, Place, Reading, check_key, error_at
+from signoff.note.lines import LINE_END
+from signoff.note.places import MAX_DEPTH, Path, Place, Reading, brief, check_key, error_at
 from signoff.note.scalars import NotExact, exact_float, exact_int
 
 _DECODER = JSONDecoder(strict=True)
@@ -25,6 +26,7 @@ class JsonComposer:
         self._text = text
         self._first_line = first_line
         self._offset = column_offset
+        self._starts = [0, *(match.end() for match in LINE_END.finditer(text))]
         self._places: dict[Path, Place] = {}
         self._raw: dict[Path, str] = {}
 
@@ -43,8 +45,8 @@ class JsonComposer:
         return Reading(value, self._places, self._raw, {})
 
     def _place(self, index: int) -> Place:
-        line, column = place_of(self._text, index)
-        return Place(self._first_line + line - 1, self._offset + column)
+        row = bisect_right(self._starts, index) - 1
+        return Place(self._first_line + row, self._offset + index - self._starts[row] + 1)
 
     def _wrong(self, index: int, message: str, hint: str, code: str = "json-invalid") -> NoteError:
         return error_at(self._place(index), code, message, hint)
@@ -138,7 +140,7 @@ class JsonComposer:
             self._places[here] = place
             index = self._skip(index)
             if self._text[index : index + 1] != ":":
-                raise self._wrong(index, "A colon is missing after the key.", f'Write "{key}": value.')
+                raise self._wrong(index, "A colon is missing after the key.", f'Write "{brief(key)}": value.')
             values[key], index = self._value(self._skip(index + 1), here, depth + 1)
             index, ended = self._separator(index, "}")
             if ended:

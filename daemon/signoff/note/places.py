@@ -12,6 +12,7 @@ from signoff.note.keys import folded, look_alike
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
+_BRIEF = 80
 MAX_DEPTH = 64
 """Levels of mappings and lists in one block."""
 
@@ -63,8 +64,21 @@ def error_at(place: Place, code: str, message: str, hint: str = "") -> NoteError
 
 
 def holds_signoff_keys(path: Path) -> bool:
-    """Is the mapping at this path one whose keys Signoff reads: the note's, a step's, or an `undo`?"""
-    return not path or isinstance(path[-1], int) or path[-1] == "undo"
+    """Is the mapping at this path one whose keys Signoff reads: the block's own, a step's, or an `undo`?
+
+    The keys within `with` are the tool's.
+    """
+    if path[-1:] == ("undo",):
+        path = path[:-1]
+    if path[:1] == ("steps",):
+        path = path[1:]
+    return not path or (len(path) == 1 and isinstance(path[0], int))
+
+
+def brief(text: str) -> str:
+    """A piece of the note for a message: one line, bounded, everything in it to be seen."""
+    short = text if len(text) <= _BRIEF else text[:_BRIEF] + "..."
+    return short if short.isprintable() else ascii(short)[1:-1]
 
 
 def check_key(key: str, path: Path, seen: dict[str, str], place: Place) -> None:
@@ -84,7 +98,7 @@ def check_key(key: str, path: Path, seen: dict[str, str], place: Place) -> None:
         raise error_at(
             place,
             "key-look-alike",
-            f"The key {key!a} looks like `{meant}`, and is not the same.",
+            f"The key {brief(key)!a} looks like `{meant}`, and is not the same.",
             f"Write it exactly `{meant}`, or give it a name that cannot be mistaken.",
         )
 
@@ -92,11 +106,14 @@ def check_key(key: str, path: Path, seen: dict[str, str], place: Place) -> None:
 def _refuse_second(key: str, other: str, place: Place) -> None:
     if key == other:
         raise error_at(
-            place, "yaml-duplicate-key", f"The key `{key}` is there twice.", "Keep one of the two lines."
+            place,
+            "yaml-duplicate-key",
+            f"The key `{brief(key)}` is there twice.",
+            "Keep one of the two lines.",
         )
     raise error_at(
         place,
         "key-look-alike",
-        f"The keys {other!a} and {key!a} differ only in case, width or characters that cannot be seen.",
+        f"The keys {brief(other)!a} and {brief(key)!a} differ only in case, width or characters that cannot be seen.",
         "Keep one of the two, or give them names that cannot be mistaken.",
     )

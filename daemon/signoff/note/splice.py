@@ -39,7 +39,11 @@ def set_ticks(data: bytes, marks: Mapping[int, str]) -> bytes:
     for offset in sorted(marks, reverse=True):
         end = data.find(b"]", offset + 1) if offset > 0 else -1
         mark = data[offset:end] if end > 0 else b""
-        if data[offset - 1 : offset] != b"[" or len(_as_text(mark)) != 1 or len(marks[offset]) != 1:
+        if (
+            data[offset - 1 : offset] != b"["
+            or len(_as_text(mark)) != 1
+            or len(_as_text(marks[offset].encode())) != 1
+        ):
             raise CannotSplice(
                 f"There is no checkbox at byte {offset} of the note: nothing was written to it."
             )

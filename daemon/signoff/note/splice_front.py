@@ -19,6 +19,8 @@ from signoff.note.places import Extent
 from signoff.note.quoting import CannotSplice, as_yaml
 from signoff.note.size import changeable_text, within_size
 
+_LONGEST = 4000
+"""Characters of a line that is looked at without reading it as YAML."""
 _KEY = re.compile(r"[A-Za-z_][\w-]*\Z", re.ASCII)
 _COMMENT = re.compile(r"[ \t]*#")
 _ONE_LINE = re.compile(
@@ -199,7 +201,7 @@ def _row_of(lines: list[Line], key: str) -> int | None:
 
 
 def _is_one_line(row: str, key: str) -> bool:
-    match = _ONE_LINE.match(row)
+    match = _ONE_LINE.match(row) if len(row) <= _LONGEST else None
     return match is not None and match["lead"] == f"{key}:"
 
 

@@ -18,6 +18,7 @@ from signoff.note.markdown import blocks
 from signoff.note.section import MARKER, is_callout, marker_rows, section_rows
 from signoff.note.size import changeable_text, within_size
 
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _TICK = re.compile(r"(>[> ]*[-*+] \[)[xX](\])")
 _CHECKBOX = re.compile(r"\[([^\r\n])\][ \t]+(\S.*)")
 _PROSE = re.compile(r"(?!\d{1,9}[.)])[^\W_][^`\[\]<>|{}\\]*\Z")
@@ -129,9 +130,13 @@ def _written(section: str | None, end: str) -> list[Line]:
     """The lines between the markers; none where there is nothing to say."""
     if section is None or not section.strip():
         return []
-    rows = LINE_END.split(section.strip("\r\n"))
-    quoted = [row if is_callout(row) or not row.strip() else f"> {row}" for row in rows]
-    return [Line(row, end) for row in ("", *quoted, "")]
+    return [Line(row, end) for row in ("", *_quoted(section.strip("\r\n")), "")]
+
+
+def _quoted(section: str) -> list[str]:
+    """The rows of a section as they are written: each a callout's, and none that makes a note unreadable."""
+    rows = LINE_END.split(_UNWRITABLE.sub("\ufffd", section))
+    return [row if is_callout(row) or not row.strip() else f"> {row}" for row in rows]
 
 
 def _with_section(parts: _Parts, written: list[Line], kept: list[Line], end: str) -> list[Line]:
@@ -166,7 +171,7 @@ def _ended(lines: list[Line], end: str, *, ended: bool) -> list[Line]:
 
 
 def _typed(rows: Sequence[str], previous: str | None) -> list[str]:
-    known = None if previous is None else Counter(_unticked(row) for row in LINE_END.split(previous))
+    known = None if previous is None else Counter(map(_unticked, _quoted(previous)))
     kept = []
     for row in rows:
         if not row.strip():
