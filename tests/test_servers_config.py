@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from signoff.errors import ConfigError
 from signoff.servers import jsonc
 from signoff.servers.config import HttpLaunch, StdioLaunch, load_servers
 
-CORPUS = Path(os.environ.get("SIGNOFF_CORPUS", "no-corpus")) / "mcp_configs"
+CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "mcp_configs"
 
 
 @pytest.fixture
@@ -241,7 +240,7 @@ def test_any_json_is_either_servers_or_an_error_for_people(tmp_path_factory, val
     assert error is None or error.file == str(file)
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not here")
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not part of the project")
 def test_nearly_all_configurations_found_in_the_wild_are_read():
     read, refused = 0, []
     for file in sorted(CORPUS.iterdir()):

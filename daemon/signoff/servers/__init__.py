@@ -2,5 +2,5 @@
 
 `config` reads `mcp_servers.json`; `pool` is what the rest of the program uses. `owner` keeps one server
 connected over `stdio` or `http`; `outcome` says what the end of a call means. The SDK (`mcp`) is
-imported by `owner`, `http`, `stdio` and `pool` alone: reading a configuration does not pay for it.
+not imported by `config` and what it needs: reading a configuration does not pay for it.
 """

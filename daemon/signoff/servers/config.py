@@ -9,93 +9,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 from signoff.errors import ConfigError
-from signoff.model import Json, JsonObject
 from signoff.servers import jsonc
+from signoff.servers.entry import Entry, Source
 from signoff.servers.expand import Expander
+from signoff.servers.launch import HttpLaunch, ServerConfig, StdioLaunch
 
-Transport = Literal["stdio", "http", "sse"]
+__all__ = ["HttpLaunch", "ServerConfig", "StdioLaunch", "load_servers", "parse_servers"]
 
 _CONTAINERS = ("mcpServers", "servers", "mcp_servers", "context_servers")
-_URL_KEYS = ("url", "serverUrl", "httpUrl")
-_TYPES: dict[str, Transport] = {
-    "stdio": "stdio",
-    "local": "stdio",
-    "http": "http",
-    "https": "http",
-    "remote": "http",
-    "streamablehttp": "http",
-    "sse": "sse",
-}
-_KNOWN = frozenset(
-    {"name", "command", "args", "env", "environment", "cwd", "headers", "type", "transport", "transportType"}
-    | {"disabled", "enabled", "required_env", "requiredEnv", "timeout", "max_concurrency", "trusted"}
-    | {*_URL_KEYS, "description", "tags", "_comment", "comment", "alwaysAllow", "autoApprove", "icon"}
-)
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SHORTEST_SECRET = 6
-"""Characters; a shorter value (`true`, `587`) would blank out innocent words."""
-
-
-@dataclass(frozen=True, slots=True)
-class StdioLaunch:
-    """How to start a server; what is expanded from the environment may be secret, so nothing is shown."""
-
-    command: str = field(repr=False)
-    args: tuple[str, ...] = field(default=(), repr=False)
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    cwd: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLaunch:
-    """Where a server is, and what it is sent with every request; both may be secret, so neither is shown."""
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """One server, as it is to be reached.
-
-    Attributes:
-        transport: `stdio`, `http` (streamable) or `sse` (its predecessor).
-        launch: with references expanded; never shown.
-        identity: the launch identity, with references unexpanded.
-        disabled: configured, but not to be used.
-        missing: variables that it needs and that are not set.
-        timeout: seconds for one call, where the file says so.
-        max_concurrency: calls in flight at once, where the file bounds it.
-        warnings: about the entry, for people.
-        secrets: values that may not be shown anywhere.
-    """
-
-    name: str
-    transport: Transport
-    launch: StdioLaunch | HttpLaunch = field(repr=False)
-    identity: JsonObject = field(repr=False)
-    disabled: bool = False
-    missing: tuple[str, ...] = ()
-    timeout: float | None = None
-    max_concurrency: int | None = None
-    warnings: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    def launch_identity(self) -> JsonObject:
-        """What the digest pins: `{"command", "args"}` or `{"url"}`, with references unexpanded."""
-        return dict(self.identity)
-
-    def scrub(self, text: str) -> str:
-        """The text without this server's secrets."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 def load_servers(
@@ -123,23 +48,11 @@ def load_servers(
         return {}
     value = jsonc.load(text, str(path))
     root = path.absolute().parent.parent
-    return parse_servers(value, environ, source=_Source(path, jsonc.strip(text)), root=root, python=python)
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The file, for the place of an error."""
-
-    file: Path
-    text: str
-
-    def error(self, message: str, *path: str, hint: str = "") -> ConfigError:
-        line = jsonc.line_of(self.text, list(path)) if path else None
-        return ConfigError(message, hint=hint, file=str(self.file), line=line)
+    return parse_servers(value, environ, source=Source(path, jsonc.strip(text)), root=root, python=python)
 
 
 def parse_servers(
-    value: Any, environ: Mapping[str, str], *, source: _Source, root: Path, python: str
+    value: Any, environ: Mapping[str, str], *, source: Source, root: Path, python: str
 ) -> dict[str, ServerConfig]:
     """The servers in a JSON value, whichever of the known forms it has.
 
@@ -151,12 +64,12 @@ def parse_servers(
     for name, entry in _entries(value, source):
         if name in servers:
             raise source.error(f"There are two servers called {name!r}.", name, hint="Rename one.")
-        reader = _Entry(name, entry, source, Expander(environ, built_in), root)
+        reader = Entry(name, entry, source, Expander(environ, built_in), root)
         servers[name] = reader.read()
     return servers
 
 
-def _entries(value: Any, source: _Source) -> list[tuple[str, Any]]:
+def _entries(value: Any, source: Source) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
         found = next((value[key] for key in _CONTAINERS if key in value), None)
         if found is not None:
@@ -173,7 +86,7 @@ def _entries(value: Any, source: _Source) -> list[tuple[str, Any]]:
     )
 
 
-def _entries_of(value: Any, source: _Source) -> list[tuple[str, Any]]:
+def _entries_of(value: Any, source: Source) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
         return [(name, entry) for name, entry in value.items() if not name.startswith(("_", "$"))]
     if not isinstance(value, list):
@@ -182,190 +95,3 @@ def _entries_of(value: Any, source: _Source) -> list[tuple[str, Any]]:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             raise source.error('Every server in a list needs a "name".')
     return [(entry["name"], entry) for entry in value]
-
-
-class _Entry:
-    """Reads one entry; every complaint names its key."""
-
-    def __init__(self, name: str, entry: Any, source: _Source, expander: Expander, root: Path) -> None:
-        self._name = name
-        self._source = source
-        self._expander = expander
-        self._root = root
-        self._warnings: list[str] = []
-        if not isinstance(entry, dict):
-            raise source.error(f"The server {name!r} must be an object.", name)
-        self._entry: dict[str, Any] = entry
-
-    def _wrong(self, key: str, expected: str) -> ConfigError:
-        return self._source.error(
-            f"{key!r} of the server {self._name!r} must be {expected}.", self._name, key
-        )
-
-    def read(self) -> ServerConfig:
-        """The server."""
-        if not self._name.strip():
-            raise self._source.error("A server has an empty name.")
-        extra = sorted(set(self._entry) - _KNOWN)
-        if extra:
-            self._warnings.append(f"not used: {', '.join(extra)}")
-        for variable in self._strings("required_env", "requiredEnv"):
-            self._expander.require(variable)
-        url = next((key for key in _URL_KEYS if key in self._entry), None)
-        launch, identity = self._remote(url) if url and "command" not in self._entry else self._local()
-        return ServerConfig(
-            name=self._name,
-            transport=self._transport(launch),
-            launch=launch,
-            identity=identity,
-            disabled=self._flag("disabled", default=False) or not self._flag("enabled", default=True),
-            missing=tuple(self._expander.missing),
-            timeout=self._seconds("timeout"),
-            max_concurrency=self._positive("max_concurrency"),
-            warnings=tuple(self._warnings),
-            secrets=self._secrets(launch),
-        )
-
-    def _local(self) -> tuple[StdioLaunch, JsonObject]:
-        command, args = self._entry.get("command"), self._strings("args")
-        if isinstance(command, list) and command and all(isinstance(part, str) for part in command):
-            command, args = command[0], [*command[1:], *args]
-        if command is None:
-            raise self._source.error(
-                f"The server {self._name!r} has neither a command nor a url.", self._name, hint="Give it one."
-            )
-        if not isinstance(command, str) or not command.strip():
-            raise self._wrong("command", "a text: the program to start, with its arguments in 'args'")
-        expand = self._expander
-        launch = StdioLaunch(
-            command=expand.path(command),
-            args=tuple(expand.path(argument) for argument in args),
-            env={key: expand.path(value) for key, value in self._texts("env", "environment").items()},
-            cwd=self._folder(),
-        )
-        listed: list[Json] = [*args]
-        return launch, {"command": command, "args": listed}
-
-    def _remote(self, key: str) -> tuple[HttpLaunch, JsonObject]:
-        raw = self._entry[key]
-        if not isinstance(raw, str) or not raw.strip():
-            raise self._wrong(key, "a text: the address of the server")
-        url = self._expander.text(raw.strip())
-        self._check_address(key, url)
-        if "@" in urlsplit(raw).netloc:
-            self._warnings.append("the address holds a password: put it into the environment")
-        headers = {name: self._expander.text(value) for name, value in self._texts("headers").items()}
-        for name, value in headers.items():
-            if not value.isprintable() or not name.isprintable():
-                raise self._source.error(
-                    f"The header {name!r} of the server {self._name!r} holds a control character.",
-                    self._name,
-                    name,
-                )
-        return HttpLaunch(url=url, headers=headers), {"url": raw}
-
-    def _check_address(self, key: str, url: str) -> None:
-        if self._expander.missing:
-            return
-        try:
-            parts = urlsplit(url)
-            right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            right = False
-        if not right:
-            raise self._wrong(key, "an address that begins with http:// or https://")
-
-    def _folder(self) -> Path:
-        cwd = self._entry.get("cwd")
-        if cwd is None:
-            return self._root
-        if not isinstance(cwd, str):
-            raise self._wrong("cwd", "a text: the folder to start in")
-        return self._root / self._expander.path(cwd)
-
-    def _transport(self, launch: StdioLaunch | HttpLaunch) -> Transport:
-        key = next((key for key in ("type", "transport", "transportType") if key in self._entry), None)
-        natural: Transport = "stdio" if isinstance(launch, StdioLaunch) else "http"
-        if key is None:
-            return natural
-        written = self._entry[key]
-        found = (
-            _TYPES.get(written.lower().replace("-", "").replace("_", ""))
-            if isinstance(written, str)
-            else None
-        )
-        if found is None:
-            raise self._wrong(key, "one of stdio, http, sse")
-        if (found == "stdio") != (natural == "stdio"):
-            raise self._source.error(
-                f"The server {self._name!r} says {key!r}: {written!r}, which does not go with its "
-                f"{'command' if natural == 'stdio' else 'url'}.",
-                self._name,
-                key,
-            )
-        return found
-
-    def _secrets(self, launch: StdioLaunch | HttpLaunch) -> tuple[str, ...]:
-        """Everything that came from the environment or stands in `env` or `headers`, longest first."""
-        values = set(self._expander.secrets)
-        values |= set(launch.env.values() if isinstance(launch, StdioLaunch) else launch.headers.values())
-        values |= {word for value in values for word in value.split() if value.lower().startswith("bearer ")}
-        if isinstance(launch, HttpLaunch) and launch.url != self._entry.get("url"):
-            values.add(launch.url)
-        paths = ("/", "~", "./", "C:\\")
-        return tuple(
-            sorted(
-                (v for v in values if len(v) >= _SHORTEST_SECRET and not v.startswith(paths)),
-                key=lambda value: (-len(value), value),
-            )
-        )
-
-    def _strings(self, *keys: str) -> list[str]:
-        key = next((key for key in keys if key in self._entry), keys[0])
-        value = self._entry.get(key) or []
-        if not isinstance(value, list) or not all(isinstance(item, str | int | float) for item in value):
-            raise self._wrong(key, "a list of texts")
-        return [item if isinstance(item, str) else str(item) for item in value]
-
-    def _texts(self, *keys: str) -> dict[str, str]:
-        key = next((key for key in keys if key in self._entry), keys[0])
-        value = self._entry.get(key) or {}
-        if not isinstance(value, dict) or not all(
-            isinstance(item, str | int | float | None) for item in value.values()
-        ):
-            raise self._wrong(key, "an object of texts")
-        return {name: _as_text(item) for name, item in value.items()}
-
-    def _flag(self, key: str, *, default: bool) -> bool:
-        value = self._entry.get(key, default)
-        if not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
-        return value
-
-    def _positive(self, key: str) -> int | None:
-        value = self._entry.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise self._wrong(key, "a whole number of at least 1")
-        return value
-
-    def _seconds(self, key: str) -> float | None:
-        """A number of seconds (of milliseconds from 1000 on, as other programs have it), or `30s`."""
-        value = self._entry.get(key)
-        if value is None:
-            return None
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return value / 1000 if value >= 1000 else float(value)
-        if isinstance(value, str):
-            number = value.strip().rstrip("mshd")
-            unit = value.strip()[len(number) :] or "s"
-            if unit in _UNITS and number.replace(".", "", 1).isdigit() and float(number) > 0:
-                return float(number) * _UNITS[unit]
-        raise self._wrong(key, "a time such as 30s or 5m")
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

@@ -11,7 +11,6 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,13 +25,14 @@ from signoff.servers.config import HttpLaunch, ServerConfig
 from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.health import Breaker, ServerHealth, Status, backoff
 from signoff.servers.http import HttpLink
+from signoff.servers.incarnation import Incarnation, decline, ping
 from signoff.servers.stderr import StderrLog, log_path
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tools import Listing, list_tools
-from signoff.servers.trouble import Trouble, trouble_of
+from signoff.servers.trouble import Trouble, standing_trouble, trouble_of
 
 if TYPE_CHECKING:
-    from mcp.client.session import ClientRequestContext, IncomingMessage
+    from mcp.client.session import IncomingMessage
 
     from signoff.servers.tree import Keeper
 
@@ -55,35 +55,6 @@ MOST_UNANSWERED = 3
 """Checks in a row; then a server that has nothing to do is started again."""
 
 
-@dataclass(slots=True, eq=False)
-class Incarnation:
-    """One connection, from its tools being known to its end."""
-
-    generation: int
-    client: Client
-    link: StdioLink | HttpLink
-    listing: Listing
-    in_flight: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
-    fresh: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def connected(self) -> bool:
-        """Whether the connection is there."""
-        return not self.link.closed.is_set()
-
-    def enter(self) -> None:
-        """A call begins."""
-        self.in_flight += 1
-        self.idle.clear()
-
-    def leave(self) -> None:
-        """A call has ended."""
-        self.in_flight -= 1
-        if not self.in_flight:
-            self.idle.set()
-
-
 class Owner:
     """Keeps one server connected.
 
@@ -104,7 +75,7 @@ class Owner:
         self.config = config
         self.settled = asyncio.Event()
         self.incarnation: Incarnation | None = None
-        self.trouble: Trouble | None = _standing_trouble(config)
+        self.trouble: Trouble | None = standing_trouble(config)
         self._keeper = keeper
         self._logs = logs
         self._on_change = on_change
@@ -204,7 +175,7 @@ class Owner:
         began = _now()
         try:
             async with asyncio.timeout(PING_TIMEOUT):
-                await _ping(incarnation.client)
+                await ping(incarnation.client)
         except TimeoutError:
             self._silent(incarnation)
         except MCPError as error:
@@ -302,7 +273,7 @@ class Owner:
             mode=self._mode,
             cache=None,
             client_info=types.Implementation(name="signoff", version=__version__),
-            elicitation_callback=_decline,
+            elicitation_callback=decline,
             message_handler=self._heard,
         )
 
@@ -415,36 +386,6 @@ class Owner:
     def _change(self, trouble: Trouble | None) -> None:
         self.trouble = trouble
         self._on_change(self.config.name)
-
-
-def _standing_trouble(config: ServerConfig) -> Trouble | None:
-    """Why a server is not even tried; None where it is."""
-    if config.disabled:
-        return Trouble("disabled", "It is disabled in mcp_servers.json.")
-    if config.missing:
-        names = ", ".join(config.missing)
-        return Trouble(
-            "missing-variable",
-            f"It needs {names}, which is not set. Set it in the environment or in config/.env, and restart.",
-        )
-    if config.transport == "sse":
-        return Trouble(
-            "transport-unsupported",
-            "It uses the old SSE transport, which is not supported yet. Ask for its streamable HTTP address.",
-        )
-    return None
-
-
-async def _decline(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
-    """Nobody is there to ask yet."""
-    return types.ElicitResult(action="decline")
-
-
-async def _ping(client: Client) -> None:
-    if client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
-        await client.session.send_request(types.PingRequest(), types.EmptyResult)
-    else:
-        await client.session.send_discover(client.protocol_version)
 
 
 def _cancelled_from_outside() -> bool:

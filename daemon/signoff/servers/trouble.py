@@ -21,6 +21,24 @@ class Trouble:
     message: str
 
 
+def standing_trouble(config: ServerConfig) -> Trouble | None:
+    """Why a server is not even tried; None where it is."""
+    if config.disabled:
+        return Trouble("disabled", "It is disabled in mcp_servers.json.")
+    if config.missing:
+        names = ", ".join(config.missing)
+        return Trouble(
+            "missing-variable",
+            f"It needs {names}, which is not set. Set it in the environment or in config/.env, and restart.",
+        )
+    if config.transport == "sse":
+        return Trouble(
+            "transport-unsupported",
+            "It uses the old SSE transport, which is not supported yet. Ask for its streamable HTTP address.",
+        )
+    return None
+
+
 async def trouble_of(
     config: ServerConfig, link: StdioLink | HttpLink, exchange: Exchange, failure: BaseException | None
 ) -> Trouble:

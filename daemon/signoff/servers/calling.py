@@ -1,0 +1,149 @@
+"""One call over one connection: may it be written, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+import mcp_types as types
+from mcp import MCPError
+from pydantic import TypeAdapter
+
+from signoff.errors import CallError, Refused, SignoffError
+from signoff.model import CallResult, Json, JsonObject
+from signoff.servers import outcome
+from signoff.servers.exchange import Exchange
+from signoff.servers.incarnation import Incarnation
+from signoff.servers.outcome import Where
+from signoff.servers.owner import Owner
+from signoff.servers.tools import exact
+
+_ANY_RESULT: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
+
+
+class PinChanged(SignoffError):
+    """The server's launch identity or the tool's definition is not what was approved: nothing was called.
+
+    Attributes:
+        old: what was approved, `{"launch", "definition"}`.
+        new: what is there now; `definition` is None where the tool is gone.
+    """
+
+    code = "definition-changed"
+
+    def __init__(self, message: str, *, old: JsonObject, new: JsonObject) -> None:
+        super().__init__(message, hint="Look at what changed, and approve the plan again.")
+        self.old = old
+        self.new = new
+
+
+async def ready(owner: Owner, where: Where) -> Incarnation:
+    """The connection to write to, with its tools freshly listed where the server said that they changed.
+
+    Raises:
+        CallError: there is none now.
+    """
+    incarnation = owner.incarnation
+    if incarnation is not None and not incarnation.fresh.is_set():
+        await incarnation.fresh.wait()
+        incarnation = owner.incarnation
+    if incarnation is not None and incarnation.connected:
+        return incarnation
+    trouble = owner.trouble
+    if trouble is None:
+        raise outcome.not_sent(where, "the server is still being connected", code="server-starting")
+    if trouble.reason in {"missing-variable", "authentication"}:
+        raise outcome.authentication(where, _clause(trouble.message), hint=" ")
+    if trouble.reason in {"disabled", "transport-unsupported"}:
+        raise Refused(
+            f"{where} was not called: {_clause(trouble.message)}.",
+            server=where.server,
+            tool=where.tool,
+            code=f"server-{trouble.reason}",
+        )
+    raise outcome.not_sent(where, f"the server is not available: {_clause(trouble.message)}")
+
+
+def _clause(message: str) -> str:
+    return f"{message[:1].lower()}{message[1:]}".rstrip(".")
+
+
+def check_pin(incarnation: Incarnation, owner: Owner, where: Where, pin: JsonObject | None) -> None:
+    """Whether what was approved is what is there.
+
+    Raises:
+        PinChanged: it is not.
+        Refused: the tool is not there, and none was pinned.
+    """
+    current = incarnation.listing.exact.get(where.tool)
+    if pin is None:
+        if current is None:
+            raise Refused(
+                f"The server {where.server} has no tool called {where.tool!r}.",
+                server=where.server,
+                tool=where.tool,
+                code="unknown-tool",
+            )
+        return
+    launch = owner.config.identity
+    if current is not None and exact(pin.get("definition")) == current and pin.get("launch") == launch:
+        return
+    tool = incarnation.listing.tools.get(where.tool)
+    what = "is gone" if tool is None else "is not defined as it was when the plan was approved"
+    if pin.get("launch") != launch:
+        what = "is on a server that is started otherwise than when the plan was approved"
+    raise PinChanged(
+        f"{where} {what}; it was not called.",
+        old=pin,
+        new={"launch": dict(launch), "definition": None if tool is None else tool.definition()},
+    )
+
+
+async def exchange_call(
+    incarnation: Incarnation,
+    where: Where,
+    arguments: Mapping[str, Json],
+    meta: JsonObject | None,
+    exchange: Exchange,
+) -> CallResult:
+    """Writes the request and waits for its answer.
+
+    Raises:
+        CallError, PinChanged: see `ServerPool.call`.
+    """
+    # Not the client's `call_tool`: that lists tools after the call, may send it again, and
+    # throws the answer away where it does not fit the output schema.
+    request = types.CallToolRequest(
+        params=types.CallToolRequestParams(
+            name=where.tool,
+            arguments=dict(arguments),
+            _meta=cast("types.RequestParamsMeta | None", meta),
+        )
+    )
+    incarnation.enter()
+    try:
+        raw = await incarnation.client.session.send_request(request, _ANY_RESULT)
+    except MCPError as error:
+        if exchange.refusal is not None:
+            raise exchange.refusal from None
+        raise outcome.classify(error, exchange, connected=incarnation.connected, where=where) from error
+    except (TimeoutError, SignoffError):
+        raise
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise _broken(exchange, where) from None  # the connection's own end, not ours
+    except ValueError as error:
+        raise (outcome.unreadable(where) if exchange.sent else _broken(exchange, where)) from error
+    except Exception as error:
+        raise _broken(exchange, where) from error
+    finally:
+        incarnation.leave()
+    return outcome.read_result(raw, where)
+
+
+def _broken(exchange: Exchange, where: Where) -> CallError:
+    why = "the connection ended"
+    return outcome.unknown(where, why) if exchange.sent else outcome.not_sent(where, why)

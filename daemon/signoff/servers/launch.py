@@ -1,0 +1,68 @@
+"""One configured server: how it is launched or reached, what is shown of it and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from signoff.model import JsonObject
+
+Transport = Literal["stdio", "http", "sse"]
+
+
+@dataclass(frozen=True, slots=True)
+class StdioLaunch:
+    """How to start a server; what is expanded from the environment may be secret, so nothing is shown."""
+
+    command: str = field(repr=False)
+    args: tuple[str, ...] = field(default=(), repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cwd: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLaunch:
+    """Where a server is, and what it is sent with every request; both may be secret, so neither is shown."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One server, as it is to be reached.
+
+    Attributes:
+        transport: `stdio`, `http` (streamable) or `sse` (its predecessor).
+        launch: with references expanded; never shown.
+        identity: the launch identity, with references unexpanded.
+        disabled: configured, but not to be used.
+        missing: variables that it needs and that are not set.
+        timeout: seconds for one call, where the file says so.
+        max_concurrency: calls in flight at once, where the file bounds it.
+        warnings: about the entry, for people.
+        secrets: values that may not be shown anywhere.
+    """
+
+    name: str
+    transport: Transport
+    launch: StdioLaunch | HttpLaunch = field(repr=False)
+    identity: JsonObject = field(repr=False)
+    disabled: bool = False
+    missing: tuple[str, ...] = ()
+    timeout: float | None = None
+    max_concurrency: int | None = None
+    warnings: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def launch_identity(self) -> JsonObject:
+        """What the digest pins: `{"command", "args"}` or `{"url"}`, with references unexpanded."""
+        return dict(self.identity)
+
+    def scrub(self, text: str) -> str:
+        """The text without this server's secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
