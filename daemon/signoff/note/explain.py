@@ -150,15 +150,11 @@ def _reason(row: str) -> str:
 
 def _indented_too_far(rows: Sequence[str], index: int) -> bool:
     """Is the row an entry by itself, under a row that has its value already?"""
-    if (
-        index == 0
-        or len(rows[index]) + len(rows[index - 1]) > _READ
-        or not rows[index].startswith(" ")
-        or not _reads(rows[index].strip())
-    ):
+    row, above = rows[index], rows[index - 1] if index else ""
+    if not row.startswith(" ") or len(row) + len(above) > _READ or not _reads(row.strip()):
         return False
-    above, entry = _ENTRY.match(rows[index - 1]), _ENTRY.match(rows[index])
-    return bool(above and entry and len(entry["lead"]) > len(above["lead"]))
+    first, second = _ENTRY.match(above), _ENTRY.match(row)
+    return bool(first and second and len(second["lead"]) > len(first["lead"]))
 
 
 def _code(text: str) -> str:

@@ -12,9 +12,11 @@ from signoff.note.keys import folded, look_alike
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
-_BRIEF = 80
 MAX_DEPTH = 64
 """Levels of mappings and lists in one block."""
+
+_BRIEF = 80
+"""Characters of the note that a message repeats at most."""
 
 
 class Place(NamedTuple):
@@ -98,22 +100,18 @@ def check_key(key: str, path: Path, seen: dict[str, str], place: Place) -> None:
         raise error_at(
             place,
             "key-look-alike",
-            f"The key {brief(key)!a} looks like `{meant}`, and is not the same.",
+            f"The key {key[:_BRIEF]!a} looks like `{meant}`, and is not the same.",
             f"Write it exactly `{meant}`, or give it a name that cannot be mistaken.",
         )
 
 
 def _refuse_second(key: str, other: str, place: Place) -> None:
     if key == other:
-        raise error_at(
-            place,
-            "yaml-duplicate-key",
-            f"The key `{brief(key)}` is there twice.",
-            "Keep one of the two lines.",
-        )
+        message = f"The key `{brief(key)}` is there twice."
+        raise error_at(place, "yaml-duplicate-key", message, "Keep one of the two lines.")
     raise error_at(
         place,
         "key-look-alike",
-        f"The keys {brief(other)!a} and {brief(key)!a} differ only in case, width or characters that cannot be seen.",
+        f"The keys {key[:_BRIEF]!a} and {other[:_BRIEF]!a} differ only in case, width or what cannot be seen.",
         "Keep one of the two, or give them names that cannot be mistaken.",
     )

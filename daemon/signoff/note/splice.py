@@ -38,16 +38,12 @@ def set_ticks(data: bytes, marks: Mapping[int, str]) -> bytes:
     """
     for offset in sorted(marks, reverse=True):
         end = data.find(b"]", offset + 1) if offset > 0 else -1
-        mark = data[offset:end] if end > 0 else b""
-        if (
-            data[offset - 1 : offset] != b"["
-            or len(_as_text(mark)) != 1
-            or len(_as_text(marks[offset].encode())) != 1
-        ):
-            raise CannotSplice(
-                f"There is no checkbox at byte {offset} of the note: nothing was written to it."
-            )
-        data = data[:offset] + marks[offset].encode() + data[end:]
+        if data[offset - 1 : offset] != b"[" or not _is_mark(data[offset : max(end, 0)]):
+            raise CannotSplice(f"There is no checkbox at byte {offset} of the note: nothing was written.")
+        mark = marks[offset].encode("utf-8", "replace")
+        if not _is_mark(mark):
+            raise CannotSplice(f"{marks[offset]!a} is no mark of a checkbox: nothing was written.")
+        data = data[:offset] + mark + data[end:]
     return data
 
 
@@ -65,13 +61,13 @@ def without_daemon_parts(data: bytes, keys: Collection[str]) -> bytes:
         return data
 
 
-def _as_text(mark: bytes) -> str:
-    """The mark, or nothing where it is not text or goes over a line."""
+def _is_mark(mark: bytes) -> bool:
+    """Is it one character that can be seen, or a blank?"""
     try:
         text = mark.decode()
     except UnicodeDecodeError:
-        return ""
-    return text if text.isprintable() else ""
+        return False
+    return len(text) == 1 and text.isprintable()
 
 
 def _unticked(data: bytes) -> bytes:
