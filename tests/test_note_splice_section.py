@@ -159,6 +159,9 @@ def test_ticks_change_one_character():
     for offset in (0, 5, len(note) + 3, next(iter(marks)) + 1):
         with pytest.raises(CannotSplice):
             set_ticks(note, {offset: "x"})
+    for mark in ("", "xx", "\n", "\ud800x"):
+        with pytest.raises(CannotSplice):
+            set_ticks(note, dict.fromkeys(marks, mark))
 
 
 @pytest.mark.promise("4")

@@ -112,6 +112,6 @@ def _refuse_second(key: str, other: str, place: Place) -> None:
     raise error_at(
         place,
         "key-look-alike",
-        f"The keys {key[:_BRIEF]!a} and {other[:_BRIEF]!a} differ only in case, width or what cannot be seen.",
+        f"The keys {key[:_BRIEF]!a} and {other[:_BRIEF]!a} differ only in case, width or unseen signs.",
         "Keep one of the two, or give them names that cannot be mistaken.",
     )
