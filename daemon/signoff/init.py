@@ -1,8 +1,8 @@
 """What `signoff init` lays down: a vault, a configuration and a folder for logs.
 
-Nothing is overwritten, and nothing asked. The configuration comes first: where one is there already, the vault and
-the logs are those that it names. Sample plans are only put into an inbox that was made just now: a second
-`init` must not bring plans back that have been dealt with.
+Nothing is overwritten, and nothing asked. The configuration comes first: where one is there already, the
+vault and the logs are those that it names. Sample plans are only put into an inbox that was made just now:
+a second `init` must not bring plans back that have been dealt with.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def _end(code: int) -> None:
 
 def _version(value: bool) -> None:  # noqa: FBT001  as typer calls it
     if value:
-        print(f"signoff {__version__}")  # noqa: T201
+        print(f"signoff {__version__}")
         raise typer.Exit
 
 
@@ -120,3 +120,106 @@ def run(
     from signoff.cli import running
 
     running.run(_project(_asked(context, config, as_json=False)), once=once)
+
+
+# ---------------------------------------------------------------- decisions
+
+
+@app.command()
+def approve(
+    context: typer.Context,
+    plan: Plan,
+    *,
+    by: As = None,
+    sign: Annotated[
+        str | None, typer.Option("--sign", metavar="KEY", help="The SSH key to sign with.")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Approve a plan that waits for approval."""
+    from signoff.cli import decisions
+
+    asked = _asked(context, config, as_json=as_json)
+    make = decisions.approval(by, signing=sign is not None)
+    _end(decisions.decide(_project(asked), plan, make, as_json=asked.as_json))
+
+
+@app.command()
+def reject(
+    context: typer.Context,
+    plan: Plan,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is written into the note.")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a plan down."""
+    from signoff.cli import decisions
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(decisions.decide(_project(asked), plan, decisions.rejection(reason), as_json=asked.as_json))
+
+
+@app.command()
+def resolve(
+    context: typer.Context,
+    plan: Plan,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="Its id or number.")],
+    answer: Annotated[Answer, typer.Argument(help="What you found at the other end.")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Say what happened to a call whose outcome is unknown."""
+    from signoff.cli import decisions
+
+    asked = _asked(context, config, as_json=as_json)
+    make = decisions.resolution(step, answer.value)
+    _end(decisions.decide(_project(asked), plan, make, as_json=asked.as_json))
+
+
+@app.command()
+def retry(context: typer.Context, plan: Plan, *, config: Config = None, as_json: Json = False) -> None:
+    """Show a stopped plan for approval again. Finished steps stay finished."""
+    from signoff.cli import decisions
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(decisions.decide(_project(asked), plan, decisions.retrial(), as_json=asked.as_json))
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    plan: Plan,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is written into the note.")] = "",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """End a plan. A call in flight is awaited, no further one leaves."""
+    from signoff.cli import decisions
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(decisions.decide(_project(asked), plan, decisions.cancellation(reason), as_json=asked.as_json))
+
+
+# ---------------------------------------------------------------- looking
+
+
+@app.command()
+def status(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    """Show what waits for whom, what runs, what failed and why."""
+    from signoff.cli import standing
+
+    asked = _asked(context, config, as_json=as_json)
+    standing.status(_project(asked), as_json=asked.as_json)
+
+
+@app.command()
+def show(context: typer.Context, plan: Plan, *, config: Config = None, as_json: Json = False) -> None:
+    """Show a plan: its steps, attempts and approvals."""
+    from signoff.cli import showing
+
+    asked = _asked(context, config, as_json=as_json)
+    showing.show(_project(asked), plan, as_json=asked.as_json)

@@ -19,10 +19,12 @@ from signoff.errors import ConfigError
 from signoff.places import Places
 
 if TYPE_CHECKING:
+    from signoff.catalogue import Catalogue
     from signoff.ledger.entry import Entry
     from signoff.ledger.state import State
     from signoff.model import PlanState
-    from signoff.parts import Rules
+    from signoff.policy import Policy
+    from signoff.redact import Redactor
     from signoff.servers.config import ServerConfig
     from signoff.vault import Vault
 
@@ -76,19 +78,29 @@ class Project:
         return Vault(self.settings.vault.path, self.settings.vault.folders)
 
     @cached_property
-    def rules(self) -> Rules:
-        """The catalogue, the policy and the redactor."""
+    def catalogue(self) -> Catalogue:
+        """The actions that plans can name."""
         from signoff.catalogue import load_catalogue
-        from signoff.parts import Rules
+
+        return load_catalogue(self._file("actions.yaml"))
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What each call needs."""
         from signoff.policy import load_policy
+
+        return load_policy(self._file("policy.yaml"))
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Hides secrets in whatever is shown."""
         from signoff.redact import Redactor
 
-        actions, policy = self.config_dir / "actions.yaml", self.config_dir / "policy.yaml"
-        return Rules(
-            catalogue=load_catalogue(actions if actions.exists() else None),
-            policy=load_policy(policy if policy.exists() else None),
-            redactor=Redactor.of_environment(self.environ),
-        )
+        return Redactor.of_environment(self.environ)
+
+    def _file(self, name: str) -> Path | None:
+        path = self.config_dir / name
+        return path if path.exists() else None
 
     @cached_property
     def servers(self) -> dict[str, ServerConfig]:

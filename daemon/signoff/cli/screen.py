@@ -86,6 +86,12 @@ class Screen:
         for line in lines:
             self.line(line, {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], ""))
 
+    def facts(self, rows: Sequence[tuple[str, Cell]], *, indent: int = 0) -> None:
+        """Names and what goes with them, a line each."""
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, cell in rows:
+            self.line(f"{' ' * indent}{name.ljust(width)}  {_text(cell)}", _style(cell))
+
     def table(self, head: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
         """Rows in columns; nothing where there are none."""
         if not rows:

@@ -20,7 +20,11 @@ def init(folder: Path, config_dir: Path | None, *, as_json: bool) -> None:
     made = [_name(path, folder, laid) for path in laid.made]
     kept = [_name(path, folder, laid) for path in laid.kept]
     if as_json:
-        where = {"vault": str(settings.vault.path), "config": str(settings.config_dir), "logs": str(settings.logs)}
+        where = {
+            "vault": str(settings.vault.path),
+            "config": str(settings.config_dir),
+            "logs": str(settings.logs),
+        }
         SCREEN.json({"made": made, "kept": kept, **where})
         return
     for name in made:
@@ -32,7 +36,9 @@ def init(folder: Path, config_dir: Path | None, *, as_json: bool) -> None:
     approver = settings.default_approver
     if approver is not None:
         file = settings.config_dir / "signoff.toml"
-        SCREEN.line(f"The default approver is called `{approver.name}`: put your own name into {_short(file)}.")
+        SCREEN.line(
+            f"The default approver is called `{approver.name}`: put your own name into {_short(file)}."
+        )
     SCREEN.line(f"Then run: {_command(folder, config_dir)}")
 
 

@@ -1,0 +1,182 @@
+"""`signoff show PLAN`: everything about one plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from signoff.cli.find import find_plan
+from signoff.cli.project import Project
+from signoff.cli.screen import SCREEN, Cell
+from signoff.cli.screen import status as coloured
+from signoff.cli.standing import waiting_for
+from signoff.cli.words import near
+from signoff.errors import LedgerError, NotFound
+from signoff.ledger.blobs import BlobStore
+from signoff.model import Attempt, FrozenPlan, Json, JsonObject, PlanState, StepState
+from signoff.plan.freeze import thaw
+from signoff.policy import assess
+from signoff.say.progress import progress
+from signoff.say.words import advice
+
+
+def show(project: Project, named: str, *, as_json: bool) -> None:
+    """Shows a plan.
+
+    Raises:
+        NotFound: there is none of that name, or more than one.
+    """
+    plan_id = find_plan(project, named)
+    plan = project.plan(plan_id)
+    if plan is None:
+        raise NotFound(f"There is no plan `{named}`.", code="unknown-plan")
+    arguments = shown_arguments(project, plan)
+    if as_json:
+        SCREEN.json(as_object(plan, arguments))
+    else:
+        _say(project, plan, arguments)
+
+
+def shown_arguments(project: Project, plan: PlanState) -> dict[str, Json]:
+    """The arguments of each step's preferred call, by step id, without secrets; none where they are gone."""
+    frozen = _frozen(project, plan)
+    if frozen is None:
+        return {}
+    assessment = assess(frozen, project.catalogue, project.policy)
+    return {
+        step.id: project.redactor.json(dict(step.calls[0].arguments), assessment.secret(step.id))
+        for step in frozen.steps
+    }
+
+
+def _frozen(project: Project, plan: PlanState) -> FrozenPlan | None:
+    if not project.places.blobs.is_dir():
+        return None
+    try:
+        return thaw(BlobStore(project.places.blobs).get(plan.digest), digest=plan.digest)
+    except LedgerError:
+        return None
+
+
+def as_object(plan: PlanState, arguments: dict[str, Json]) -> JsonObject:
+    """The plan as JSON."""
+    approvals: list[Json] = [
+        {
+            "approver": given.approver,
+            "method": given.method.value,
+            "time": given.time,
+            "expires": given.expires,
+            "digest": given.digest,
+        }
+        for given in plan.approvals
+    ]
+    return {
+        "id": plan.id,
+        "title": plan.title,
+        "status": plan.status.value,
+        "path": plan.path,
+        "digest": plan.digest,
+        "risk": plan.risk,
+        "needs": plan.needs,
+        "proposed_by": plan.proposed_by,
+        "frozen": plan.frozen,
+        "started": plan.started,
+        "finished": plan.finished,
+        "expires": plan.expires,
+        "until": plan.until,
+        "reason": plan.reason,
+        "message": plan.message,
+        "progress": progress(plan),
+        "steps": [_step(step, arguments.get(step.id)) for step in plan.steps.values()],
+        "approvals": approvals,
+    }
+
+
+def _step(step: StepState, arguments: Json) -> JsonObject:
+    return {
+        "id": step.id,
+        "name": step.name,
+        "action": step.action,
+        "call": step.call,
+        "arguments": arguments,
+        "risk": step.risk,
+        "status": step.status.value,
+        "reason": step.reason,
+        "message": step.message,
+        "until": step.until,
+        "attempts": [_attempt(attempt) for attempt in step.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> JsonObject:
+    found: JsonObject = asdict(attempt)
+    found["outcome"] = attempt.outcome.value if attempt.outcome else None
+    return found
+
+
+# ---------------------------------------------------------------- for people
+
+
+def _say(project: Project, plan: PlanState, arguments: dict[str, Json]) -> None:
+    SCREEN.line(plan.title, "bold")
+    facts: list[tuple[str, Cell]] = [
+        ("Plan", plan.id),
+        ("Status", coloured(plan.status.value)),
+        ("Risk", coloured(plan.risk)),
+        ("Done", progress(plan)),
+        ("Note", plan.path),
+        ("Digest", plan.digest),
+        *((name, near(time)) for name, time in _times(plan) if time),
+    ]
+    waits = waiting_for(plan, project.settings.approvers.values())
+    if waits:
+        facts.append(("Waits for", ", ".join(waits)))
+    SCREEN.facts(facts)
+    if plan.reason or plan.message:
+        SCREEN.line()
+        SCREEN.line(f"{plan.message} ({plan.reason})" if plan.reason else plan.message)
+        SCREEN.line(advice(plan.reason))
+    _say_steps(plan, arguments)
+    _say_approvals(plan)
+
+
+def _times(plan: PlanState) -> list[tuple[str, str | None]]:
+    return [
+        ("Shown", plan.frozen),
+        ("Started", plan.started),
+        ("Finished", plan.finished),
+        ("Expires", plan.expires),
+        ("Next", plan.until),
+    ]
+
+
+def _say_steps(plan: PlanState, arguments: dict[str, Json]) -> None:
+    SCREEN.heading("Steps")
+    for number, step in enumerate(plan.steps.values(), 1):
+        SCREEN.line(f"{number}. {step.name}", "bold")
+        SCREEN.facts(
+            [("", f"{step.id}: {step.call}, risk {step.risk}"), ("", coloured(step.status.value))], indent=3
+        )
+        if step.id in arguments:
+            SCREEN.lines(json.dumps(arguments[step.id], indent=2, ensure_ascii=False), indent="   ")
+        if step.message:
+            SCREEN.line(f"   {step.message} ({step.reason})")
+        for attempt in step.attempts:
+            SCREEN.line(f"   {_attempt_line(attempt)}")
+
+
+def _attempt_line(attempt: Attempt) -> str:
+    outcome = attempt.outcome.value if attempt.outcome else "no outcome yet"
+    said = f"attempt {attempt.number}: {attempt.server}.{attempt.tool}, {near(attempt.started)}: {outcome}"
+    return f"{said}. {attempt.message or attempt.summary}".rstrip(". ")
+
+
+def _say_approvals(plan: PlanState) -> None:
+    if not plan.approvals:
+        return
+    SCREEN.heading("Approvals")
+    rows = [
+        (given.approver, given.method.value, near(given.time), near(given.expires), given.digest[:16] + "…")
+        for given in plan.approvals
+    ]
+    SCREEN.table(("Approver", "How", "When", "Until", "Digest"), rows)
