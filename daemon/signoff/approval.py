@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Protocol
 
 from signoff.errors import GateRefused
+from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts, Stance, kind_of_gesture, stance_on_live, stance_on_pending
 from signoff.model import LIVE, Approval, Call, FrozenPlan, Method, PlanState, Requirement, Status
 
@@ -49,7 +50,8 @@ class Facts:
         default_approver: whose gesture it is where `approved_by` is absent.
         dependencies: the status of each plan in `depends_on`; None for one never seen.
         now: with a zone; never earlier than the ledger's latest time.
-        by: the approver named by a command; None where the note itself is the evidence.
+        evidence: what this approval rests on; an edit of the note where nothing else is given.
+        by: the approver named by a command; None where the note itself is the gesture.
     """
 
     plan: PlanState | None
@@ -61,6 +63,7 @@ class Facts:
     now: datetime
     denied: frozenset[str] = frozenset()
     dependencies: Mapping[str, Status | None] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     by: str | None = None
 
 
@@ -106,8 +109,9 @@ def claim(facts: Facts) -> Claim:
     for check in _CLAIM_CHECKS:
         check(facts)
     assert facts.note is not None  # noqa: S101  the checks have looked
-    gesture = "command" if facts.by is not None else kind_of_gesture(facts.note)
-    return Claim(approver=_claimed(facts), method=Method.EDIT, gesture=gesture)
+    by_command = facts.by is not None or stance_on_pending(facts.note) is Stance.SILENT
+    gesture = "command" if by_command else kind_of_gesture(facts.note)
+    return Claim(approver=_claimed(facts), method=facts.evidence.method, gesture=gesture)
 
 
 def admit(facts: Facts, step: str | None = None, call: Call | None = None) -> ApprovedPlan:
@@ -144,6 +148,7 @@ def counted_approvals(facts: Facts) -> tuple[Approval, ...]:
             and given.digest == plan.digest
             and given.presentation == plan.presentation
             and given.method.rank >= facts.requirement.method.rank
+            and _may(given.approver, facts.requirement)
             and (facts.requirement.allow_proposer or given.approver != plan.proposed_by)
         )
         if counts:
@@ -196,7 +201,8 @@ def _gesture_approves(facts: Facts) -> None:
             f"The note's status is `{note.gesture.status}`, which does not approve.",
             code="refused-by-gesture",
         )
-    if stance is not Stance.APPROVES and facts.by is None:
+    given = facts.by is not None or facts.evidence.approver is not None
+    if stance is not Stance.APPROVES and not given:
         raise GateRefused("Nobody has approved this plan yet.", code="no-gesture")
 
 
@@ -220,13 +226,28 @@ def _nothing_against(facts: Facts) -> None:
 
 
 def _presented(facts: Facts) -> None:
-    if facts.plan is not None and facts.requirement.presented and not facts.plan.presented:
+    """An edit approves only what was shown; a code or a signature cannot be written by who writes notes."""
+    forgeable = facts.evidence.method.rank < Method.CODE.rank and facts.requirement.presented
+    if facts.plan is not None and forgeable and not facts.plan.presented:
         raise GateRefused("This plan has not been shown for approval yet.", code="not-presented")
 
 
 def _claimed(facts: Facts) -> str:
-    typed = facts.by or (facts.note.gesture.approved_by if facts.note else None)
-    return typed or facts.default_approver or ""
+    typed = facts.note.gesture.approved_by if facts.note else None
+    return facts.evidence.approver or facts.by or typed or facts.default_approver or ""
+
+
+def _evidence_valid(facts: Facts) -> None:
+    evidence = facts.evidence
+    if evidence.problem is not None:
+        code, words = evidence.problem
+        raise GateRefused(words, code=code)
+    named = facts.by or (facts.note.gesture.approved_by if facts.note else None)
+    if evidence.approver is not None and named is not None and named != evidence.approver:
+        raise GateRefused(
+            f"The {evidence.method.value} is by `{evidence.approver}`, but `{named}` is named as approver.",
+            code="evidence-invalid",
+        )
 
 
 def _approver_known(facts: Facts) -> None:
@@ -239,6 +260,12 @@ def _approver_known(facts: Facts) -> None:
         )
     if name not in facts.approvers:
         raise GateRefused(f"`{name}` is not an approver in config/signoff.toml.", code="unknown-approver")
+    if not _may(name, facts.requirement):
+        raise GateRefused(f"The policy does not let `{name}` approve this plan.", code="approver-not-allowed")
+
+
+def _may(name: str, requirement: Requirement) -> bool:
+    return requirement.who is None or name in requirement.who
 
 
 def _not_the_proposer(facts: Facts) -> None:
@@ -248,15 +275,29 @@ def _not_the_proposer(facts: Facts) -> None:
 
 
 def _method_sufficient(facts: Facts) -> None:
-    needed = facts.requirement.method
-    if Method.EDIT.rank < needed.rank:
-        raise GateRefused(
-            f"An edit of the note is not enough for this plan: it needs a {needed.value}.",
-            code="method-insufficient",
-        )
+    needed, given = facts.requirement.method, facts.evidence.method
+    if given.rank < needed.rank:
+        raise GateRefused(_too_weak(given, needed), code="method-insufficient")
     name = _claimed(facts)
-    if Method.EDIT not in facts.approvers[name].methods:
-        raise GateRefused(f"`{name}` may not approve by editing the note.", code="method-insufficient")
+    if given not in facts.approvers[name].methods:
+        raise GateRefused(f"`{name}` may not approve by {_WORDS[given]}.", code="method-insufficient")
+
+
+_WORDS = {
+    Method.AUTO: "nothing",
+    Method.EDIT: "editing the note",
+    Method.CODE: "a one-time code",
+    Method.SIGNATURE: "a signature",
+}
+
+
+def _too_weak(given: Method, needed: Method) -> str:
+    how = (
+        "type the six digits of your authenticator as `approval_code`, or sign with `signoff approve --sign`"
+        if needed is Method.CODE
+        else "sign with `signoff approve --sign`"
+    )
+    return f"Approving by {_WORDS[given]} is not enough for this plan. It needs {_WORDS[needed]}: {how}."
 
 
 def _enough_approvers(facts: Facts) -> None:
@@ -316,6 +357,7 @@ _CLAIM_CHECKS: tuple[Callable[[Facts], None], ...] = (
     _not_consumed,
     _gesture_approves,
     _presented,
+    _evidence_valid,
     _approver_known,
     _not_the_proposer,
     _method_sufficient,

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 from loguru import logger
 from tzlocal import get_localzone
 
 from signoff import observe
-from signoff.approval import Claim, claim
+from signoff.approval import Claim, Facts, claim, counted_approvals
 from signoff.decide import Decision, Do
 from signoff.errors import GateRefused, NoteError, RequestRefused
+from signoff.evidence import Evidence
 from signoff.freezing import frozen_event, require_not_denied, require_supported
 from signoff.gesture import NoteFacts
 from signoff.ledger.entry import Event
@@ -39,6 +41,7 @@ from signoff.plan.freeze import blob, freeze, new_plan_id
 from signoff.plan.times import expiry, read_time
 from signoff.presence import Presence
 from signoff.runs import Runs
+from signoff.witness import Witness
 from signoff.writeback import WriteBack
 
 
@@ -57,6 +60,7 @@ class Deeds:
 
     Attributes:
         asked: by path, the question that stands in a note.
+        witness: judges codes and signatures.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Deeds:
         self._writeback = writeback
         self._runs = runs
         self._eyes = eyes
+        self.witness = Witness(parts, presence)
         self.asked: dict[str, NoteError] = {}
 
     # ------------------------------------------------------------ which deed
@@ -176,7 +181,16 @@ class Deeds:
             events.append(Event("refused", plan=plan_id, digest=frozen.digest, data=data))
         await self._parts.ledger.append(events)
         self._presence.carry(reading.path, plan_id)
-        await self._present(plan_id, sight, Decision(Do.PRESENT))
+        if not await self._approved_unseen(plan_id, sight):
+            await self._present(plan_id, sight, Decision(Do.PRESENT))
+
+    async def _approved_unseen(self, plan_id: str, sight: observe.Sight) -> bool:
+        """Take a code or a signature in a note that was never shown: who writes notes cannot write those."""
+        note = sight.seen.facts
+        if note.gesture.approval_code is None and note.signed is None:
+            return False
+        await self._claim(plan_id, sight, Decision(Do.CLAIM))
+        return self._parts.state.status(plan_id) is not Status.PENDING
 
     def _require_within_limits(self, frozen: FrozenPlan, plan: Plan) -> None:
         """The limits on arguments as far as they are known now; the late ones are asked before the call.
@@ -225,36 +239,43 @@ class Deeds:
 
     async def _claim(self, plan_id: str, sight: observe.Sight, _: Decision) -> None:
         """Ask the gate whether the gesture is an approval; record it, or why not."""
+        note = sight.seen.facts
+        evidence = await self.witness.of_note(self._parts.state.plans[plan_id], note)
+        if evidence is None:
+            self._writeback.soon(plan_id)
+            return
         try:
-            await self.approve(plan_id, sight.seen.facts)
+            await self.approve(plan_id, evidence, note)
         except GateRefused as refusal:
             logger.info("{}: not approved: {} ({})", sight.reading.path, refusal.message, refusal.code)
             await self.record_refusal(plan_id, refusal.code, refusal.message, sight.reading.path)
             await self._writeback.project(plan_id)
 
-    async def approve(self, plan_id: str, note: NoteFacts | None = None, by: str | None = None) -> Claim:
+    async def approve(
+        self, plan_id: str, evidence: Evidence, note: NoteFacts | None = None, by: str | None = None
+    ) -> Claim:
         """Record one approver's approval if the gate passes it, and start the run if it is enough.
+
+        Args:
+            plan_id: which plan.
+            evidence: what the approval rests on.
+            note: the note as it was when the gesture was seen in it.
+            by: the approver, where a command approves.
 
         Raises:
             GateRefused: with the code of the check that refused; nothing was recorded.
         """
-        facts = await self._presence.facts(plan_id, by)
+        facts = await self._presence.facts(plan_id, by, evidence)
         passed = claim(facts)
         state = self._parts.state.plans[plan_id]
-        until = expiry(
-            facts.note.expires if facts.note else None,
-            policy_ttl=facts.requirement.ttl,
-            settings_ttl=self._parts.settings.approval.ttl,
-            approved_at=facts.now,
-            zone=get_localzone(),
-        )
-        others = {given.approver for given in state.approvals} - {passed.approver}
+        others = {given.approver for given in counted_approvals(facts)} - {passed.approver}
         complete = len(others) + 1 >= facts.requirement.approvers
         seen = note or facts.note
         data: JsonObject = {
+            **evidence.detail,
             "method": passed.method.value,
             "gesture": passed.gesture,
-            "expires": until.isoformat(timespec="seconds"),
+            "expires": self._expiry(facts, evidence).isoformat(timespec="seconds"),
             "note": seen.sha256 if seen else None,
             "path": seen.path if seen else state.path,
             "complete": complete,
@@ -262,9 +283,20 @@ class Deeds:
         await self._parts.ledger.append(
             [Event("approved", plan=plan_id, approver=passed.approver, digest=state.digest, data=data)]
         )
-        logger.info("{} approved by {} ({})", plan_id, passed.approver, passed.gesture)
+        logger.info("{} approved by {} ({}, {})", plan_id, passed.approver, passed.method, passed.gesture)
         self._run_or_show(plan_id, complete=complete)
         return passed
+
+    def _expiry(self, facts: Facts, evidence: Evidence) -> datetime:
+        """Fixed now: the earliest of the note's, the policy's and the signature's."""
+        until = expiry(
+            facts.note.expires if facts.note else None,
+            policy_ttl=facts.requirement.ttl,
+            settings_ttl=self._parts.settings.approval.ttl,
+            approved_at=facts.now,
+            zone=get_localzone(),
+        )
+        return min(until, evidence.expires) if evidence.expires else until
 
     async def _approve_by_policy(self, plan_id: str) -> None:
         state = self._parts.state.plans[plan_id]
@@ -316,10 +348,10 @@ class Deeds:
 
     async def _resolve(self, plan_id: str, sight: observe.Sight, _: Decision) -> None:
         """Take a person's word on what happened to calls of unknown outcome."""
-        default = self._parts.settings.default_approver
+        default = self._parts.rules.roster.default()
         for step, answer in sight.seen.answers:
             try:
-                await self.resolve(plan_id, step, answer, via="note", by=default.name if default else None)
+                await self.resolve(plan_id, step, answer, via="note", by=default)
             except RequestRefused as refusal:
                 logger.info("{}: {}", plan_id, refusal)
 

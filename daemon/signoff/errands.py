@@ -8,6 +8,8 @@ from pathlib import Path
 from loguru import logger
 
 from signoff.errors import GateRefused, LedgerError, RequestRefused, SignoffError
+from signoff.evidence import Evidence
+from signoff.ledger.entry import Event
 from signoff.model import FINAL, LIVE, Folder, PlanState, Status
 from signoff.parts import Parts
 from signoff.reconcile import Reconciler
@@ -63,6 +65,9 @@ class Errands:
         if request.kind == "restart":
             await self._restart(request.plan)
             return f"The server {request.plan} is being restarted."
+        if request.kind == "unlock":
+            await self._parts.ledger.append([Event("codes-unlocked", data={"by": request.by})])
+            return "One-time codes are taken again."
         plan = await self._plan(request.plan)
         deeds: dict[str, Callable[[PlanState, Request], Awaitable[str]]] = {
             "approve": self._approve,
@@ -84,8 +89,12 @@ class Errands:
 
     async def _approve(self, plan: PlanState, request: Request) -> str:
         async with self._reconciler.lock(plan.id):
-            claim = await self._reconciler.deeds.approve(plan.id, by=request.by)
-        return f"Approved by {claim.approver}."
+            deeds = self._reconciler.deeds
+            if request.signed:
+                claim = await deeds.approve(plan.id, await deeds.witness.of_signature(plan, request.signed))
+            else:
+                claim = await deeds.approve(plan.id, Evidence(), by=request.by)
+        return f"Approved by {claim.approver} ({claim.method.value})."
 
     async def _end(self, plan: PlanState, request: Request) -> str:
         if plan.status in FINAL:

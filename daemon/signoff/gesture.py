@@ -39,6 +39,7 @@ class NoteFacts:
         digest: of what it would do now; None where it cannot be read as a plan.
         problem: why it cannot be read; empty where it can.
         expires: the author's or approver's text of the expiry.
+        signed: a signed statement pasted into the note, not yet verified; None where there is none.
         moved_out: it lay in `Approved/` when last seen and lies elsewhere now.
     """
 
@@ -49,6 +50,7 @@ class NoteFacts:
     digest: str | None
     problem: str = ""
     expires: str | None = None
+    signed: str | None = None
     moved_out: bool = False
 
 
@@ -57,17 +59,20 @@ def stance_on_pending(note: NoteFacts) -> Stance:
     status = note.gesture.status
     if note.folder is Folder.REJECTED or status in REFUSING:
         return Stance.REFUSES
-    approving = note.folder is Folder.APPROVED or status == "approved" or note.gesture.ticked
+    given = note.gesture.approval_code is not None or note.signed is not None
+    approving = note.folder is Folder.APPROVED or status == "approved" or note.gesture.ticked or given
     if status in BLOCKING:
         return Stance.BLOCKED if approving else Stance.SILENT
     return Stance.APPROVES if approving else Stance.SILENT
 
 
 def kind_of_gesture(note: NoteFacts) -> str:
-    """Which gesture approved: `move`, `status` or `tick`."""
+    """Which gesture approved: `move`, `status`, `tick`, or the `evidence` alone (a code, a signature)."""
     if note.folder is Folder.APPROVED:
         return "move"
-    return "status" if note.gesture.status == "approved" else "tick"
+    if note.gesture.status == "approved":
+        return "status"
+    return "tick" if note.gesture.ticked else "evidence"
 
 
 def stance_on_live(note: NoteFacts | None, plan: PlanState) -> Stance:
@@ -90,5 +95,5 @@ def stance_on_live(note: NoteFacts | None, plan: PlanState) -> Stance:
     if note.folder is Folder.APPROVED:
         return Stance.WITHDRAWN if status in BLOCKING | {"pending"} else Stance.APPROVES
     stands = status in STANDING or (note.gesture.ticked and status not in BLOCKING)
-    by_command = plan.gesture_at_approval == "command" and status == "pending"
+    by_command = plan.gesture_at_approval in {"command", "evidence"} and status == "pending"
     return Stance.APPROVES if stands or by_command else Stance.WITHDRAWN

@@ -321,7 +321,8 @@ class FrozenPlan:
 class Requirement:
     """What a risk needs before it may run (`requires` in the policy).
 
-    `ttl` is the longest expiry in seconds, None where only the setting counts.
+    `ttl` is the longest expiry in seconds, None where only the setting counts; `who` names those who
+    may approve, None where every approver may.
     """
 
     method: Method = Method.EDIT
@@ -329,6 +330,7 @@ class Requirement:
     allow_proposer: bool = True
     ttl: float | None = None
     presented: bool = True
+    who: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any, cast
 from signoff.catalogue import Catalogue
 from signoff.decide import Seen
 from signoff.errors import NoteError
+from signoff.evidence import FENCE
 from signoff.gesture import NoteFacts
 from signoff.model import Folder, FrozenPlan, Gesture, JsonObject, Plan, ServerView, Tool
 from signoff.note.document import Note, gesture, parse
@@ -119,6 +120,7 @@ def bind(
         digest=frozen.digest if frozen else None,
         problem=str(problem) if problem else "",
         expires=reading.plan.expires if reading.plan else None,
+        signed=_signed(reading.note),
         moved_out=was_approved and folder is not Folder.APPROVED,
     )
     seen = Seen(
@@ -151,6 +153,12 @@ def _pinned_tool(pin: JsonObject) -> Tool:
         input_schema=definition["inputSchema"],
         annotations=definition["annotations"],
     )
+
+
+def _signed(note: Note | None) -> str | None:
+    """The first pasted signature of a note."""
+    fences = note.fences if note is not None else ()
+    return next((fence.content for fence in fences if fence.info.split()[:1] == [FENCE]), None)
 
 
 def _title(path: str) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from signoff.catalogue import Catalogue
 from signoff.config import Settings
+from signoff.config.roster import Roster
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.log import Ledger
 from signoff.ledger.state import State
@@ -37,10 +38,11 @@ class Servers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a person configured: the catalogue and the policy, and what may never be shown."""
+    """What a person configured: the catalogue, the policy, who may approve, what may never be shown."""
 
     catalogue: Catalogue
     policy: Policy
+    roster: Roster
     redactor: Redactor = field(default_factory=Redactor)
 
 

@@ -22,7 +22,7 @@ Everything here is pure; `signoff.rules` reads the file.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from signoff.catalogue import Action, Catalogue
@@ -38,7 +38,7 @@ from signoff.model import (
     Risk,
     StepRisk,
 )
-from signoff.rules import Policy, Rule, load_policy, requirement_for, strictest
+from signoff.rules import Policy, Rule, both, load_policy, requirement_for, strictest
 
 __all__ = [
     "Judgement",
@@ -188,6 +188,8 @@ def _judged_as(
     if entry is not None and entry.risk is not None and entry.risk.rank > risk.rank:
         risk, because = entry.risk, f"the catalogue says so of {entry.name}"
         requirement = policy.requires[risk]
+    who = reduce(both, (rule.who for rule in rules), None)
+    requirement = replace(requirement, who=both(requirement.who, who))
     denied = next((f"{rule.name} denies {call.name}" for rule in rules if rule.deny), "")
     if not denied and risk in policy.denied:
         denied = f"the policy denies what has {risk} risk, and {because}"

@@ -18,6 +18,7 @@ from signoff import observe
 from signoff.approval import Facts
 from signoff.durable import Stamp
 from signoff.errors import LedgerError, UnsafeFile
+from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts
 from signoff.model import Assessment, Folder, FrozenPlan, Requirement, ServerView, Status
 from signoff.parts import Parts
@@ -189,8 +190,8 @@ class Presence:
 
     # ------------------------------------------------------------ what the gate looks at
 
-    async def facts(self, plan_id: str, by: str | None = None) -> Facts:
-        """Everything the gate looks at, read afresh."""
+    async def facts(self, plan_id: str, by: str | None = None, evidence: Evidence | None = None) -> Facts:
+        """Everything the gate looks at, read afresh; `by` and `evidence` where somebody approves now."""
         parts = self._parts
         state = parts.state.plans.get(plan_id)
         frozen = self.frozen(state.digest) if state else None
@@ -202,17 +203,17 @@ class Presence:
             requirement = assessment.requirement
             denied = frozenset(entry.step for entry in assessment.steps if entry.denied)
             dependencies = {name: parts.state.status(name) for name in frozen.depends_on}
-        default = parts.settings.default_approver
         return Facts(
             plan=state,
             frozen=frozen,
             note=note,
             requirement=requirement,
             denied=denied,
-            approvers=parts.settings.approvers,
-            default_approver=default.name if default else None,
+            approvers=parts.rules.roster.approvers(),
+            default_approver=parts.rules.roster.default(),
             dependencies=dependencies,
             now=self.now(),
+            evidence=evidence or Evidence(),
             by=by,
         )
 

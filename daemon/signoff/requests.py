@@ -17,7 +17,8 @@ import orjson
 
 from signoff import durable, system
 
-KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart")
+KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart", "unlock")
+FIELDS = ("kind", "plan", "by", "step", "answer", "reason", "signed")
 REQUEST, ANSWER = ".request.json", ".answer.json"
 KEEP_ANSWERS = 86_400.0
 """Seconds."""
@@ -35,6 +36,7 @@ class Request:
         by: the approver or, for other requests, the person as the system names them.
         step, answer: for `resolve`: the step's id, and `happened` or `did-not-happen`.
         reason: for `reject` and `cancel`, as typed.
+        signed: for `approve`, a statement with its signature below it; empty for an edit's worth.
         name: of its file, without ending; it sorts by time.
     """
 
@@ -44,6 +46,7 @@ class Request:
     step: str = ""
     answer: str = ""
     reason: str = ""
+    signed: str = ""
     name: str = ""
 
 
@@ -106,7 +109,7 @@ def _read(path: Path) -> Request | None:
         if path.stat().st_size > MOST:
             return None
         found = orjson.loads(path.read_bytes())
-        fields = {key: str(found.get(key, "")) for key in ("kind", "plan", "by", "step", "answer", "reason")}
+        fields = {key: str(found.get(key, "")) for key in FIELDS}
     except (OSError, orjson.JSONDecodeError, AttributeError):
         return None
     if fields["kind"] not in KINDS:

@@ -19,7 +19,7 @@ from signoff.limits import LimitError, check
 from signoff.model import Call, JsonObject, Method, Requirement, Risk
 
 POLICY_KEYS = ("rules", "requires", "trusted_servers", "expired")
-RULE_KEYS = ("match", "risk", "deny", "limits", "secret")
+RULE_KEYS = ("match", "risk", "deny", "limits", "secret", "approvers")
 MATCH_KEYS = ("server", "tool", "action", "annotations")
 REQUIREMENT_KEYS = ("method", "approvers", "allow_proposer", "ttl", "presented", "expired")
 HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
@@ -42,6 +42,7 @@ class Rule:
         server, tool, action: globs, one of which must match; case counts.
         annotations: values that the tool must declare, exactly.
         risk: None where the default counts.
+        who: the approvers that this may be approved by; None where every one may.
         name: how messages call it, with its line.
     """
 
@@ -54,6 +55,7 @@ class Rule:
     deny: bool = False
     limits: tuple[str, ...] = ()
     secret: frozenset[str] = frozenset()
+    who: frozenset[str] | None = None
 
     def matches(self, call: Call, action: str, annotations: JsonObject) -> bool:
         """Whether the rule is about this call, made under this action's name."""
@@ -99,7 +101,15 @@ def strictest(one: Requirement, other: Requirement) -> Requirement:
         allow_proposer=one.allow_proposer and other.allow_proposer,
         ttl=min(ttls, default=None),
         presented=one.presented or other.presented,
+        who=both(one.who, other.who),
     )
+
+
+def both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """Who is in both circles; None is everybody."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
 
 
 def _any_glob(globs: tuple[str, ...], name: str) -> bool:
@@ -158,6 +168,7 @@ def _rule(section: Section, number: int) -> Rule:
         deny=section.flag("deny", default=False),
         limits=_limits(section),
         secret=frozenset(section.names("secret")),
+        who=frozenset(section.names("approvers")) if section.has("approvers") else None,
     )
 
 

@@ -22,6 +22,7 @@ from loguru import logger
 from signoff import __version__, durable, system
 from signoff.catalogue import load_catalogue
 from signoff.config import Settings, load_environment
+from signoff.config.roster import Roster
 from signoff.errands import Errands
 from signoff.errors import LedgerError, SignoffError
 from signoff.ledger.blobs import BlobStore
@@ -66,6 +67,7 @@ def load_rules(settings: Settings, environ: Mapping[str, str]) -> Rules:
     return Rules(
         catalogue=load_catalogue(_if_there(config / "actions.yaml")),
         policy=load_policy(_if_there(config / "policy.yaml")),
+        roster=Roster(config, environ),
         redactor=Redactor.of_environment(environ),
     )
 

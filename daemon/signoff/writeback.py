@@ -59,6 +59,8 @@ def projected(reading: observe.Reading, plan_id: str, view: PlanView, previous: 
     keys: dict[str, Json] = dict(front_keys(view))
     if reading.id is None:
         keys = {"id": plan_id, **keys}
+    if reading.gesture.approval_code is not None:
+        keys["approval_code"] = None  # read once, then nowhere
     if view.state.status is Status.PENDING and reading.gesture.ticked:
         keys["approved"] = False  # a tick given before this preview approves nothing
     data = set_ticks(reading.data, _marks(reading, view.state))
@@ -244,7 +246,7 @@ class WriteBack:
             results=self._results(state),
             changes=self._changes(state),
             missing=max(0, needed - len(approved)),
-            candidates=[name for name in parts.settings.approvers if name not in approved],
+            candidates=[name for name in parts.rules.roster.approvers() if name not in approved],
             ttl=parts.settings.approval.ttl,
             zone=get_localzone() or UTC,
             folders=folder_names(parts.settings.vault.folders),

@@ -21,6 +21,7 @@ resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
 returned      reason, message: back to the person; approvals are void
 finished      status, reason, message
+code-used     code_step: a one-time code was taken from a note, and is used up
 refused       reason, message, path: something was asked for and not done
 ============  ==================================================================================
 """
@@ -29,8 +30,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple, cast
 
+from signoff.evidence import Codes
 from signoff.ledger.entry import Entry
 from signoff.model import (
     FINAL,
@@ -74,6 +77,7 @@ class State:
     Attributes:
         plans: those that may still do something, by id, with all their details.
         ended: those that have ended for good, by id.
+        codes, nonces: what of one-time codes and signatures has been used.
         recent: the last few that ended, with their details, for the dashboard.
         sequence, latest: number and time of the last entry applied; the latest time ever seen, so
             that a clock set back does not revive an approval.
@@ -82,6 +86,8 @@ class State:
     def __init__(self) -> None:
         self.plans: dict[str, PlanState] = {}
         self.ended: dict[str, Ended] = {}
+        self.codes = Codes()
+        self.nonces: set[str] = set()
         self.recent: deque[PlanState] = deque(maxlen=RECENT)
         self.sequence = 0
         self.latest = ""
@@ -90,6 +96,7 @@ class State:
         """Take one entry into account. Unknown events and plans change nothing."""
         self.sequence = entry.seq
         self.latest = max(self.latest, entry.time)
+        self._follow_evidence(entry)
         if entry.plan is None:
             return
         if entry.event == "frozen":
@@ -102,6 +109,18 @@ class State:
         change = _CHANGES.get(entry.event)
         if change is not None:
             change(plan, entry)
+
+    def _follow_evidence(self, entry: Entry) -> None:
+        """Codes and signatures are used up whatever becomes of the plan they were given for."""
+        step, nonce = entry.data.get("code_step"), entry.data.get("nonce")
+        if entry.event == "code-used" and entry.approver is not None and isinstance(step, int):
+            self.codes.accept(entry.approver, step)
+        elif entry.event == "codes-unlocked":
+            self.codes.wrong.clear()
+        elif entry.event == "refused" and entry.data.get("reason") == "code-wrong":
+            self.codes.refuse(datetime.fromisoformat(entry.time))
+        elif entry.event == "approved" and isinstance(nonce, str):
+            self.nonces.add(nonce)
 
     def retire(self, plan_id: str) -> None:
         """Forget the details of a plan that has ended for good; its note has been written."""
