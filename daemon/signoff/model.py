@@ -414,6 +414,7 @@ class PlanState:
         path: where the note was last seen, relative to the vault, with `/`.
         presentation: counts the times the plan was frozen and shown; approvals are bound to one.
         presented: the preview is in the note; only then does an edit of it approve.
+        shown: when that was recorded last.
         approvals: of this presentation only.
         note_at_approval, gesture_at_approval: SHA-256 of the note as it was when the last approval was
             recorded, and which gesture it was (`status`, `tick`, `move`, `command`).
@@ -432,6 +433,7 @@ class PlanState:
     frozen: str
     presentation: int = 1
     presented: bool = False
+    shown: str | None = None
     proposed_by: str | None = None
     priority: str = "normal"
     expires: str | None = None

@@ -13,7 +13,7 @@ frozen        path, title, steps [{id, name, action, call, risk, kept}], risk, n
 presented     path: the preview is in the note
 moved         to: where the note lies now
 approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete
-started       run: the approval is consumed from here on
+started       resumed: the approval is consumed from here on
 intent        a call is about to leave: arguments (redacted), key
 outcome       class, reason, message, summary, result (blob), until
 step          status, reason, message, until: a step changed without a call
@@ -31,7 +31,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import NamedTuple, cast
+from enum import StrEnum
+from typing import NamedTuple, TypeVar
 
 from signoff.evidence import Codes
 from signoff.ledger.entry import Entry
@@ -39,6 +40,7 @@ from signoff.model import (
     FINAL,
     Approval,
     Attempt,
+    Json,
     JsonObject,
     Method,
     OutcomeClass,
@@ -51,12 +53,13 @@ from signoff.model import (
 STEP_AFTER = {
     OutcomeClass.DONE: StepStatus.DONE,
     OutcomeClass.REFUSED: StepStatus.FAILED,
-    OutcomeClass.TRANSIENT: StepStatus.WAITING,
+    OutcomeClass.TRANSIENT: StepStatus.FAILED,
     OutcomeClass.RATE_LIMITED: StepStatus.WAITING,
     OutcomeClass.AUTHENTICATION: StepStatus.FAILED,
     OutcomeClass.SERVER_ERROR: StepStatus.FAILED,
     OutcomeClass.UNKNOWN: StepStatus.UNKNOWN,
 }
+"""Where a step stands after an outcome that says nothing of another attempt (`again`)."""
 
 
 RECENT = 10
@@ -69,6 +72,13 @@ class Ended(NamedTuple):
     digest: str
     path: str
     presentation: int
+    run: int = 0
+    started: str | None = None
+
+    @classmethod
+    def of(cls, plan: PlanState) -> Ended:
+        """The short form of a plan."""
+        return cls(plan.status, plan.digest, plan.path, plan.presentation, plan.run, plan.started)
 
 
 class State:
@@ -128,7 +138,7 @@ class State:
         if plan is not None and plan.status in FINAL:
             del self.plans[plan_id]
             self.recent.append(plan)
-            self.ended[plan_id] = Ended(plan.status, plan.digest, plan.path, plan.presentation)
+            self.ended[plan_id] = Ended.of(plan)
 
     def recall(self, plan: PlanState) -> None:
         """Take back the details of a plan that has ended, as `history` folded them."""
@@ -156,10 +166,9 @@ class State:
 
     def _freeze(self, entry: Entry) -> None:
         assert entry.plan is not None  # noqa: S101  `apply` has looked
-        before = self.plans.get(entry.plan)
         ended = self.ended.pop(entry.plan, None)
-        count = before.presentation if before else ended.presentation if ended else 0
-        self.plans[entry.plan] = _frozen_state(entry, before, count + 1)
+        known = self.plans.get(entry.plan)
+        self.plans[entry.plan] = _frozen_state(entry, Ended.of(known) if known is not None else ended)
 
     def _touch_ended(self, entry: Entry) -> None:
         ended = self.ended.get(entry.plan or "")
@@ -200,9 +209,36 @@ def _optional(data: JsonObject, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _frozen_state(entry: Entry, before: PlanState | None, presentation: int) -> PlanState:
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _time(data: JsonObject, key: str) -> str | None:
+    """A moment that can be compared: ISO 8601 with a zone; None where it is none."""
+    value = _optional(data, key)
+    if value is None:
+        return None
+    try:
+        return value if datetime.fromisoformat(value).tzinfo is not None else None
+    except ValueError:
+        return None
+
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def _word(kind: type[Word], data: JsonObject, key: str, default: Word) -> Word:
+    """A value of an enumeration; the default for one that this program does not know."""
+    try:
+        return kind(_text(data, key))
+    except ValueError:
+        return default
+
+
+def _frozen_state(entry: Entry, before: Ended | None) -> PlanState:
     data = entry.data
-    steps = [_frozen_step(item) for item in cast("list[JsonObject]", data.get("steps") or [])]
+    listed = data.get("steps")
+    steps = [_frozen_step(_object(item)) for item in (listed if isinstance(listed, list) else [])]
     begun = any(step.attempts for step in steps)
     return PlanState(
         id=entry.plan or "",
@@ -211,12 +247,12 @@ def _frozen_state(entry: Entry, before: PlanState | None, presentation: int) -> 
         digest=entry.digest or "",
         status=Status.PENDING,
         risk=_text(data, "risk", "medium"),
-        needs=cast("JsonObject", data.get("needs") or {}),
+        needs=_object(data.get("needs")),
         frozen=entry.time,
-        presentation=presentation,
+        presentation=before.presentation + 1 if before else 1,
         proposed_by=_optional(data, "proposed_by"),
         priority=_text(data, "priority", "normal"),
-        expires=_optional(data, "expires"),
+        expires=_time(data, "expires"),
         steps={step.id: step for step in steps},
         replaces=_optional(data, "replaces"),
         run=before.run if before else 0,
@@ -237,7 +273,7 @@ def _frozen_step(item: JsonObject) -> StepState:
     kept = item.get("kept")
     if not isinstance(kept, dict):
         return step
-    step.status = StepStatus(_text(kept, "status", "unknown"))
+    step.status = _word(StepStatus, kept, "status", StepStatus.UNKNOWN)
     number = kept.get("attempt")
     if isinstance(number, int):
         done = step.status is StepStatus.DONE
@@ -258,6 +294,7 @@ def _frozen_step(item: JsonObject) -> StepState:
 
 def _presented(plan: PlanState, entry: Entry) -> None:
     plan.presented = entry.digest == plan.digest
+    plan.shown = entry.time
 
 
 def _moved(plan: PlanState, entry: Entry) -> None:
@@ -267,14 +304,15 @@ def _moved(plan: PlanState, entry: Entry) -> None:
 def _approved(plan: PlanState, entry: Entry) -> None:
     if entry.digest is None or entry.digest != plan.digest:
         return
-    if entry.approver is not None:  # None: the policy asks for no approval
+    expires = _time(entry.data, "expires")
+    if entry.approver is not None and expires is not None:  # None: the policy asks for no approval
         plan.approvals = [given for given in plan.approvals if given.approver != entry.approver]
         plan.approvals.append(
             Approval(
                 approver=entry.approver,
-                method=Method(_text(entry.data, "method", "edit")),
+                method=_word(Method, entry.data, "method", Method.AUTO),
                 time=entry.time,
-                expires=_text(entry.data, "expires"),
+                expires=expires,
                 digest=entry.digest,
                 presentation=plan.presentation,
             )
@@ -287,7 +325,8 @@ def _approved(plan: PlanState, entry: Entry) -> None:
 
 
 def _started(plan: PlanState, entry: Entry) -> None:
-    plan.run += 1
+    if entry.data.get("resumed") is not True or plan.run == 0:
+        plan.run += 1
     plan.status = Status.RUNNING
     plan.started = plan.started or entry.time
     plan.until = None
@@ -321,13 +360,13 @@ def _outcome(plan: PlanState, entry: Entry) -> None:
     if attempt is None:
         return
     data = entry.data
-    attempt.outcome = OutcomeClass(_text(data, "class", "unknown"))
+    attempt.outcome = _word(OutcomeClass, data, "class", OutcomeClass.UNKNOWN)
     attempt.ended = entry.time
     attempt.reason = _text(data, "reason")
     attempt.message = _text(data, "message")
     attempt.summary = _text(data, "summary")
     attempt.result = _optional(data, "result")
-    step.until = _optional(data, "until")
+    step.until = _time(data, "until")
     step.status = StepStatus.WAITING if data.get("again") is True else STEP_AFTER[attempt.outcome]
     step.reason, step.message = attempt.reason, attempt.message
 
@@ -336,10 +375,10 @@ def _step(plan: PlanState, entry: Entry) -> None:
     step = plan.steps.get(entry.step or "")
     if step is None:
         return
-    step.status = StepStatus(_text(entry.data, "status", step.status.value))
+    step.status = _word(StepStatus, entry.data, "status", step.status)
     step.reason = _text(entry.data, "reason")
     step.message = _text(entry.data, "message")
-    step.until = _optional(entry.data, "until")
+    step.until = _time(entry.data, "until")
 
 
 def _resolved(plan: PlanState, entry: Entry) -> None:
@@ -351,17 +390,30 @@ def _resolved(plan: PlanState, entry: Entry) -> None:
     step.resolved_by = entry.approver
     step.reason = "resolved"
     step.message = "A person said that it happened." if happened else "A person said that it did not happen."
-    if all(other.status is not StepStatus.UNKNOWN for other in plan.steps.values()):
-        plan.status = Status.APPROVED  # the run goes on, as far as its approval still reaches
-        plan.finished = None
-        plan.reason = plan.message = ""
+    if plan.status is Status.UNKNOWN and not _asks(plan):
+        _go_on(plan)
+
+
+def _asks(plan: PlanState) -> bool:
+    """Is the outcome of any step unknown?"""
+    return any(step.status is StepStatus.UNKNOWN for step in plan.steps.values())
+
+
+def _go_on(plan: PlanState) -> None:
+    """Every question is answered: the run goes on, as far as its approval still reaches.
+
+    Only a plan that was stopped by the question: one that was rejected meanwhile stays rejected.
+    """
+    plan.status = Status.APPROVED
+    plan.finished = None
+    plan.reason = plan.message = ""
 
 
 def _waiting(plan: PlanState, entry: Entry) -> None:
     plan.status = Status.SCHEDULED if entry.data.get("scheduled") is True else Status.WAITING
     plan.reason = _text(entry.data, "reason")
     plan.message = _text(entry.data, "message")
-    plan.until = _optional(entry.data, "until")
+    plan.until = _time(entry.data, "until")
 
 
 def _returned(plan: PlanState, entry: Entry) -> None:
@@ -378,11 +430,13 @@ def _returned(plan: PlanState, entry: Entry) -> None:
 
 
 def _finished(plan: PlanState, entry: Entry) -> None:
-    plan.status = Status(_text(entry.data, "status", "failed"))
+    plan.status = _word(Status, entry.data, "status", Status.FAILED)
     plan.finished = entry.time
     plan.until = None
     plan.reason = _text(entry.data, "reason")
     plan.message = _text(entry.data, "message")
+    if plan.status is Status.UNKNOWN and not _asks(plan):
+        _go_on(plan)  # it was answered in the moment before
 
 
 def _refused(plan: PlanState, entry: Entry) -> None:
