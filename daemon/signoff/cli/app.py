@@ -132,16 +132,33 @@ def approve(
     *,
     by: As = None,
     sign: Annotated[
-        str | None, typer.Option("--sign", metavar="KEY", help="The SSH key to sign with.")
+        Path | None,
+        typer.Option(
+            "--sign", metavar="KEY", help="Sign with this SSH key (or the .pub of one in an agent)."
+        ),
+    ] = None,
+    statement: Annotated[
+        Path | None,
+        typer.Option(
+            "--signed", metavar="FILE", help="What `show --to-sign` printed and you signed elsewhere."
+        ),
+    ] = None,
+    signature: Annotated[
+        Path | None, typer.Option("--signature", metavar="FILE", help="Its signature. Default: FILE.sig.")
     ] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Approve a plan that waits for approval."""
-    from signoff.cli import decisions
+    from signoff.cli import decisions, signing
 
     asked = _asked(context, config, as_json=as_json)
-    make = decisions.approval(by, signing=sign is not None)
+    if sign is not None:
+        make = signing.signed_approval(sign)
+    elif statement is not None:
+        make = signing.detached_approval(statement, signature)
+    else:
+        make = decisions.approval(by)
     _end(decisions.decide(_project(asked), plan, make, as_json=asked.as_json))
 
 
@@ -217,9 +234,256 @@ def status(context: typer.Context, *, config: Config = None, as_json: Json = Fal
 
 
 @app.command()
-def show(context: typer.Context, plan: Plan, *, config: Config = None, as_json: Json = False) -> None:
+def show(
+    context: typer.Context,
+    plan: Plan,
+    *,
+    to_sign: Annotated[
+        bool, typer.Option("--to-sign", help="Print what a signature must cover, and nothing else.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Show a plan: its steps, attempts and approvals."""
     from signoff.cli import showing
 
     asked = _asked(context, config, as_json=as_json)
-    showing.show(_project(asked), plan, as_json=asked.as_json)
+    if to_sign:
+        showing.to_sign(_project(asked), plan)
+    else:
+        showing.show(_project(asked), plan, as_json=asked.as_json)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Notes, wherever they lie.")],
+    *,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend the known breakages, in the file.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the servers, even where their tools are known.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show what notes would do, and the approval they need. Changes nothing without --fix."""
+    from signoff.cli import check as checking
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(checking.check(_project(asked), files, fix=fix, live=live, as_json=asked.as_json))
+
+
+# ---------------------------------------------------------------- who may approve
+
+
+@approvers.callback(invoke_without_command=True)
+def _approvers(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    context.obj = _asked(context, config, as_json=as_json)
+    if context.invoked_subcommand is None:
+        approvers_list(context)
+
+
+@approvers.command("list")
+def approvers_list(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    """Show who may approve, and how."""
+    from signoff.cli import enrolment
+
+    asked = _asked(context, config, as_json=as_json)
+    enrolment.list_approvers(_project(asked), as_json=asked.as_json)
+
+
+@approvers.command("add")
+def approvers_add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    *,
+    code: Annotated[bool, typer.Option("--code", help="Enrol one-time codes; prints the QR code.")] = False,
+    ssh_key: Annotated[
+        Path | None, typer.Option("--ssh-key", metavar="FILE", help="A public key that may sign.")
+    ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="Theirs is the gesture where a note names nobody.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Enrol an approver, or a method for one."""
+    from signoff.cli import enrolment
+
+    asked = _asked(context, config, as_json=as_json)
+    enrolment.add(_project(asked), name, code=code, ssh_key=ssh_key, default=default, as_json=asked.as_json)
+
+
+@approvers.command("remove")
+def approvers_remove(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Take an approver away. What they approved and has not run yet, does not run."""
+    from signoff.cli import enrolment
+
+    asked = _asked(context, config, as_json=as_json)
+    enrolment.take_away(_project(asked), name, as_json=asked.as_json)
+
+
+@approvers.command("unlock")
+def approvers_unlock(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    """Take one-time codes again after too many wrong ones."""
+    from signoff.cli import enrolment
+
+    asked = _asked(context, config, as_json=as_json)
+    enrolment.unlock(_project(asked), as_json=asked.as_json)
+
+
+# ---------------------------------------------------------------- how all is
+
+
+@app.command()
+def metrics(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    """Show counts of plans, calls, approvals and refusals."""
+    from signoff.cli import counting
+
+    asked = _asked(context, config, as_json=as_json)
+    counting.metrics(_project(asked), as_json=asked.as_json)
+
+
+@app.command()
+def doctor(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    """Look whether everything is in place for the daemon."""
+    from signoff.cli import doctoring
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(doctoring.doctor(_project(asked), as_json=asked.as_json))
+
+
+@app.command()
+def demo() -> None:
+    """Show in a minute what Signoff does, in a temporary folder."""
+    from rich.console import Console
+
+    from signoff.demo import play
+
+    play(Console())
+
+
+# ---------------------------------------------------------------- servers
+
+
+@servers.callback(invoke_without_command=True)
+def _servers(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    asked = context.obj = _asked(context, config, as_json=as_json)
+    if context.invoked_subcommand is None:
+        from signoff.cli import health
+
+        health.show(_project(asked), as_json=asked.as_json)
+
+
+@servers.command("check")
+def servers_check(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")] = None,
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Connect to servers, and say how they are."""
+    from signoff.cli import health
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(health.check(_project(asked), names or [], as_json=asked.as_json))
+
+
+@servers.command("tools")
+def servers_tools(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")] = None,
+    *,
+    live: Annotated[bool, typer.Option("--live", help="Ask them, even where it is known.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """List what servers offer."""
+    from signoff.cli import health
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(health.tools(_project(asked), names or [], live=live, as_json=asked.as_json))
+
+
+@servers.command("restart")
+def servers_restart(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Have the daemon start a server again."""
+    from signoff.cli import health
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(health.restart(_project(asked), name, as_json=asked.as_json))
+
+
+# ---------------------------------------------------------------- the audit log
+
+
+@audit.callback(invoke_without_command=True)
+def _audit(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    asked = context.obj = _asked(context, config, as_json=as_json)
+    if context.invoked_subcommand is None:
+        from signoff.cli import auditing
+
+        auditing.show(_project(asked), None, last=None, as_json=asked.as_json)
+
+
+@audit.command("show")
+def audit_show(
+    context: typer.Context,
+    plan: Annotated[str | None, typer.Argument(metavar="[PLAN]", help="Only of this plan.")] = None,
+    *,
+    last: Annotated[int | None, typer.Option("--last", min=1, metavar="N", help="Only the last N.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show entries, newest last; with --json one object a line."""
+    from signoff.cli import auditing
+
+    asked = _asked(context, config, as_json=as_json)
+    auditing.show(_project(asked), plan, last=last, as_json=asked.as_json)
+
+
+@audit.command("verify")
+def audit_verify(
+    context: typer.Context,
+    *,
+    anchor: Annotated[
+        Path | None, typer.Option("--anchor", metavar="FILE", help="A checkpoint that was kept elsewhere.")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Verify the log. Ends with 0 (ok, unanchored), 5 (torn tail), 6 (truncated) or 7 (tampered)."""
+    from signoff.cli import auditing
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(auditing.verify(_project(asked), anchor, as_json=asked.as_json))
+
+
+@audit.command("export")
+def audit_export(
+    context: typer.Context,
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Default: signoff-audit-TIME.zip here.")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Write log, checkpoint and public key into one zip file, to be kept elsewhere."""
+    from signoff.cli import auditing
+
+    asked = _asked(context, config, as_json=as_json)
+    auditing.export(_project(asked), output, as_json=asked.as_json)

@@ -1,0 +1,153 @@
+"""`signoff check`: what a note asks for, and the approval it needs, before the daemon sees it.
+
+Changes nothing without `--fix`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from signoff.cli.checked import Checked, bind, named_servers, read
+from signoff.cli.connect import views as server_views
+from signoff.cli.project import Project
+from signoff.cli.screen import SCREEN
+from signoff.cli.screen import status as coloured
+from signoff.errors import SignoffError
+from signoff.model import Assessment, FrozenStep, Json, JsonObject, Requirement
+from signoff.plan.expressions import late_arguments
+from signoff.policy import explain
+
+
+def check(project: Project, files: Sequence[Path], *, fix: bool, live: bool, as_json: bool) -> int:
+    """Checks files and shows what each comes to; the exit code.
+
+    Args:
+        project: the project.
+        files: notes, wherever they lie.
+        fix: mend the known breakages of front matter, in the file.
+        live: ask the servers even where it is known what they offer.
+        as_json: answer with JSON.
+    """
+    found = [read(project, file, fix=fix) for file in files]
+    plans = [checked.plan for checked in found if checked.plan is not None]
+    views = server_views(project, named_servers(project, plans), live=live) if plans else {}
+    for checked in found:
+        bind(project, checked, views)
+    if as_json:
+        SCREEN.json([_as_object(project, checked) for checked in found])
+    else:
+        for checked in found:
+            _say(project, checked)
+    return int(any(checked.problem for checked in found))
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def _as_object(project: Project, checked: Checked) -> JsonObject:
+    found: JsonObject = {
+        "file": checked.file,
+        "kind": checked.kind,
+        "reason": checked.problem.code if checked.problem else "",
+        "message": _message(checked),
+        "hint": checked.problem.hint if checked.problem else "",
+        "line": checked.problem.line if checked.problem else None,
+        "column": checked.problem.column if checked.problem else None,
+    }
+    if checked.diff:
+        found["fixed"] = list(checked.diff)
+    if checked.frozen is None or checked.assessment is None or checked.plan is None:
+        return found
+    found |= {
+        "id": checked.plan.id,
+        "title": checked.plan.title,
+        "dialect": checked.plan.dialect,
+        "digest": checked.frozen.digest,
+        "risk": checked.assessment.risk.value,
+        "steps": [_step(project, checked.assessment, step) for step in checked.frozen.steps],
+        "needs": _needs(checked.assessment.requirement, explain(checked.assessment)),
+    }
+    return found
+
+
+def _message(checked: Checked) -> str:
+    if checked.problem is not None:
+        return checked.problem.message
+    if checked.assessment is not None:
+        return explain(checked.assessment)
+    return "No action was found in this note; it is left alone."
+
+
+def _step(project: Project, assessment: Assessment, step: FrozenStep) -> JsonObject:
+    first = step.calls[0]
+    late: list[Json] = [_spelled(path) for path in sorted(late_arguments(first), key=str)]
+    return {
+        "id": step.id,
+        "action": step.action,
+        "server": first.server,
+        "tool": first.tool,
+        "arguments": project.redactor.json(dict(first.arguments), assessment.secret(step.id)),
+        "late": late,
+        "risk": _risk(assessment, step),
+        "fallback": [call.name for call in step.calls[1:]],
+    }
+
+
+def _risk(assessment: Assessment, step: FrozenStep) -> str:
+    return next((entry.risk.value for entry in assessment.steps if entry.step == step.id), "")
+
+
+def _spelled(path: tuple[str | int, ...]) -> str:
+    """The place of an argument: `to`, `items[0].name`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
+def _needs(requirement: Requirement, sentence: str) -> JsonObject:
+    return {
+        "method": requirement.method.value,
+        "approvers": requirement.approvers,
+        "allow_proposer": requirement.allow_proposer,
+        "ttl": requirement.ttl,
+        "presented": requirement.presented,
+        "sentence": sentence,
+    }
+
+
+# ---------------------------------------------------------------- for people
+
+
+def _say(project: Project, checked: Checked) -> None:
+    SCREEN.diff(checked.diff)
+    if checked.problem is not None:
+        SCREEN.line(_place(checked, checked.problem), "red")
+        if hint := checked.problem.hint.strip():
+            SCREEN.line(f"  {hint}")
+        return
+    if checked.frozen is None or checked.assessment is None:
+        SCREEN.line(f"{checked.file}: {_message(checked)} (not a plan)", "dim")
+        return
+    steps: list[dict[str, Any]] = [_step(project, checked.assessment, step) for step in checked.frozen.steps]
+    SCREEN.line(f"{checked.file}: {checked.plan.title if checked.plan else ''}", "bold")
+    rows = [
+        (str(number), step["id"], f"{step['server']}.{step['tool']}", coloured(step["risk"]))
+        for number, step in enumerate(steps, 1)
+    ]
+    SCREEN.table(("#", "Step", "Call", "Risk"), rows)
+    for number, step in enumerate(steps, 1):
+        SCREEN.line(f"Step {number}:")
+        SCREEN.lines(json.dumps(step["arguments"], indent=2, ensure_ascii=False), indent="  ")
+        if step["late"]:
+            SCREEN.line(f"  Filled in when it runs: {', '.join(step['late'])}.")
+        if step["fallback"]:
+            SCREEN.line(f"  If it cannot be reached: {', '.join(step['fallback'])}.")
+    SCREEN.line(explain(checked.assessment))
+    SCREEN.line()
+
+
+def _place(checked: Checked, problem: SignoffError) -> str:
+    place = ":".join(str(part) for part in (checked.file, problem.line, problem.column) if part is not None)
+    return f"{place}: {problem.message} ({problem.code})"

@@ -1,0 +1,167 @@
+"""What a note comes to: read, bound and judged as the daemon does it, without the daemon."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tzlocal import get_localzone
+
+from signoff import durable, observe
+from signoff.cli.project import Project
+from signoff.errors import NoteError, SignoffError
+from signoff.freezing import require_not_denied, require_supported
+from signoff.limits import final_arguments, first_broken
+from signoff.model import Assessment, FrozenPlan, Plan, ServerView
+from signoff.note.mend import mend
+from signoff.plan.expressions import late_arguments
+from signoff.plan.freeze import freeze
+from signoff.plan.times import read_time
+from signoff.policy import assess, limits_on
+from signoff.vault import has_control_characters, is_conflict_copy
+
+UNASSIGNED = "not-assigned-yet"
+"""Stands for the id of a plan that has none, in its digest: the daemon assigns one when it freezes it."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What became of one file.
+
+    Attributes:
+        problem: the question; None for a plan, and for what is not a plan.
+        diff: what `--fix` changed.
+    """
+
+    file: str
+    reading: observe.Reading | None = None
+    problem: SignoffError | None = None
+    frozen: FrozenPlan | None = None
+    assessment: Assessment | None = None
+    diff: list[str] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the note asks for, where it can be read."""
+        return self.reading.plan if self.reading else None
+
+    @property
+    def kind(self) -> str:
+        """`plan`, `question` or `not-a-plan`."""
+        if self.problem is not None:
+            return "question"
+        return "plan" if self.plan is not None else "not-a-plan"
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read(project: Project, file: Path, *, fix: bool) -> Checked:
+    """Reads a file, and with `fix` mends the known breakages of its front matter, in the file too."""
+    checked = Checked(str(file))
+    try:
+        data, _ = durable.read_regular(file.parent, file.name)
+        if fix:
+            data = _fixed(checked, file, data)
+    except SignoffError as error:
+        checked.problem = error
+        return checked
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        checked.problem = NoteError(f"It cannot be read: {said}.", code="unreadable")
+        return checked
+    checked.reading = observe.read(file.name, data, project.catalogue)
+    checked.problem = _problem_of_name(file.name) or checked.reading.problem
+    return checked
+
+
+def _fixed(checked: Checked, file: Path, data: bytes) -> bytes:
+    mended = mend(data)
+    if mended is None:
+        return data
+    old, new = (each.decode().splitlines() for each in (data, mended))
+    checked.diff = list(difflib.unified_diff(old, new, checked.file, checked.file, lineterm="", n=1))
+    durable.replace(file, mended, expect=data)
+    return mended
+
+
+def _problem_of_name(name: str) -> NoteError | None:
+    if has_control_characters(name):
+        return NoteError(
+            "The name of this note holds line breaks or control characters.",
+            code="name-invalid",
+            hint="Rename the note.",
+        )
+    if is_conflict_copy(name):
+        return NoteError(
+            "This is a conflict copy: two devices changed the note at the same time.",
+            code="conflict-copy",
+            hint="Keep the right one, under the old name.",
+        )
+    return None
+
+
+def named_servers(project: Project, plans: Iterable[Plan]) -> set[str]:
+    """The servers that plans name, by way of the catalogue or directly."""
+    names: set[str] = set()
+    for plan in plans:
+        for step in plan.steps:
+            undo = [str(step.undo["action"])] if step.undo and "action" in step.undo else []
+            for action in (step.action, *step.fallback, *undo):
+                names.update(tool.server for tool in project.catalogue.resolve(action).tools)
+    return names
+
+
+# ---------------------------------------------------------------- binding
+
+
+def bind(project: Project, checked: Checked, views: Mapping[str, ServerView]) -> None:
+    """Binds a plan to the servers' tools, and asks of it what the daemon asks before it shows a plan."""
+    plan = checked.plan
+    if plan is None or checked.problem is not None:
+        return
+    try:
+        frozen = freeze(plan, plan.id or UNASSIGNED, project.catalogue, views)
+        require_supported(frozen)
+        assessment = assess(frozen, project.catalogue, project.policy)
+        require_not_denied(frozen, assessment, plan)
+        _require_within_limits(project, frozen, plan)
+        _require_not_expired(plan)
+    except NoteError as error:
+        checked.problem = error
+        return
+    checked.frozen, checked.assessment = frozen, assessment
+
+
+def _require_within_limits(project: Project, frozen: FrozenPlan, plan: Plan) -> None:
+    """Raises NoteError (`limits-violated`) where arguments that are known now are out of bounds."""
+    lines = {step.id: step.line for step in plan.steps}
+    for step in frozen.steps:
+        for call in step.calls:
+            if late_arguments(call):
+                continue  # asked over the final arguments, right before the call
+            limits = [*limits_on(call, step, frozen, project.catalogue, project.policy)]
+            limits += [step.limits] if step.limits else []
+            verdict = first_broken(
+                limits,
+                final_arguments(step.arguments, call.arguments),
+                plan={"id": frozen.id},
+                step={"id": step.id},
+            )
+            if not verdict:
+                raise NoteError(
+                    f"Step {step.id}: {verdict.message}", code="limits-violated", line=lines[step.id]
+                )
+
+
+def _require_not_expired(plan: Plan) -> None:
+    if plan.expires is None:
+        return
+    zone = get_localzone() or UTC
+    if read_time(plan.expires, zone=zone, end_of_day=True, key="expires") <= datetime.now(UTC):
+        raise NoteError(
+            f"This plan expired at {plan.expires}.", code="expired", hint="Change or delete `expires`."
+        )

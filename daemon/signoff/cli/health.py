@@ -1,0 +1,215 @@
+"""`signoff servers`: how they are, what they offer, and starting one again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from signoff import durable, system
+from signoff.cli.connect import connect, require_server, usable, views
+from signoff.cli.decisions import ask_daemon, person
+from signoff.cli.project import Project
+from signoff.cli.screen import SCREEN
+from signoff.cli.screen import status as coloured
+from signoff.cli.words import near
+from signoff.errors import RequestRefused
+from signoff.model import Json, JsonObject, Tool
+from signoff.requests import Request
+from signoff.servers.cache import read_tools
+from signoff.servers.config import ServerConfig
+from signoff.servers.health import ServerHealth
+
+KEYS = ("status", "response_time_ms", "error_count", "last_check", "breaker", "reason", "message", "restarts")
+
+
+def show(project: Project, *, as_json: bool) -> None:
+    """Shows every configured server as the daemon last saw it.
+
+    Raises:
+        ConfigError: `mcp_servers.json` is wrong.
+    """
+    kept = _kept(project)
+    tools = read_tools(project.places.tools, project.servers)
+    found = {
+        name: _as_object(config, kept.get(name), tools.get(name)) for name, config in project.servers.items()
+    }
+    if as_json:
+        SCREEN.json(found)
+        return
+    _say(found)
+    if found and project.running() is None:
+        SCREEN.line()
+        SCREEN.line("No daemon runs: this is how they were last seen. Ask them: signoff servers check")
+
+
+def check(project: Project, names: Sequence[str], *, as_json: bool) -> int:
+    """Connects to servers and says how they are; 1 where an enabled one is not available.
+
+    Raises:
+        NotFound: there is no server of that name.
+        ConfigError: `mcp_servers.json` is wrong.
+    """
+    for name in names:
+        require_server(project, name)
+    chosen = {name: project.servers[name] for name in names or project.servers}
+    met = connect(project, chosen)
+    if project.running() is None:
+        _keep(project, met.health)
+    found = {
+        name: _as_object(config, asdict(met.health[name]), met.views[name].tools)
+        for name, config in chosen.items()
+    }
+    if as_json:
+        SCREEN.json(found)
+    else:
+        _say(found)
+    wrong = [name for name, config in chosen.items() if not config.disabled and not _is_there(found[name])]
+    return int(bool(wrong))
+
+
+def tools(project: Project, names: Sequence[str], *, live: bool, as_json: bool) -> int:
+    """Lists what servers offer; 1 where that is not known of one that was named.
+
+    Raises:
+        NotFound: there is no server of that name.
+        ConfigError: `mcp_servers.json` is wrong.
+    """
+    for name in names:
+        require_server(project, name)
+    chosen = list(names or (name for name, config in project.servers.items() if usable(config)))
+    found = views(project, chosen, live=live)
+    if as_json:
+        SCREEN.json({name: _definitions(found[name].tools) for name in chosen})
+    for name in () if as_json else chosen:
+        SCREEN.line(name, "bold")
+        offered = found[name].tools
+        if offered is None:
+            SCREEN.line(f"  Not known: {found[name].problem}", "red")
+        else:
+            SCREEN.table(("Tool", "Says of itself", "Description"), _rows(offered), indent=2)
+        SCREEN.line()
+    return int(any(found[name].tools is None for name in chosen))
+
+
+def restart(project: Project, name: str, *, as_json: bool) -> int:
+    """Asks the daemon to start a server again; the exit code.
+
+    Raises:
+        NotFound: there is no server of that name.
+        RequestRefused: `no-daemon`.
+    """
+    require_server(project, name)
+    if project.running() is None:
+        raise RequestRefused(
+            "No daemon runs, so none of its servers does.",
+            code="no-daemon",
+            hint="Servers are started with the daemon: `signoff run`.",
+        )
+    request, answer = ask_daemon(project, Request("restart", name, person()))
+    ok = answer is None or answer.ok
+    message = answer.message if answer else "Recorded; the daemon has not answered yet."
+    if as_json:
+        reason = answer.code if answer else ""
+        said = {"ok": ok, "server": name, "request": request, "answered": answer is not None}
+        SCREEN.json(said | {"reason": reason, "message": message})
+    elif ok:
+        SCREEN.line(message)
+    else:
+        raise RequestRefused(message, code=answer.code if answer else None)
+    return int(not ok)
+
+
+# ---------------------------------------------------------------- what the daemon wrote down
+
+
+def _kept(project: Project) -> dict[str, Any]:
+    try:
+        found = orjson.loads(project.places.servers.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _keep(project: Project, health: Mapping[str, ServerHealth]) -> None:
+    """Writes down what was seen, as a daemon would."""
+    found = _kept(project) | {name: asdict(each) for name, each in health.items()}
+    with contextlib.suppress(OSError):  # derived: the next check writes it again
+        system.make_owner_only_directory(project.places.state)
+        durable.replace(project.places.servers, orjson.dumps(found), mode=0o600)
+
+
+# ---------------------------------------------------------------- one server
+
+
+def _as_object(config: ServerConfig, health: object, offered: Collection[str] | None) -> JsonObject:
+    """A server as JSON; `health` is `ServerHealth` as an object, where anything is known."""
+    known = asdict(ServerHealth()) | (health if isinstance(health, dict) else {})
+    found: JsonObject = {key: known[key] for key in KEYS}
+    if config.disabled:
+        found |= {"status": "unavailable", "reason": "disabled", "message": "It is disabled."}
+    elif config.missing:
+        found |= {
+            "status": "unavailable",
+            "reason": "missing-variable",
+            "message": f"It needs {', '.join(config.missing)}, which is not set.",
+        }
+    names: list[Json] = [*sorted(offered or ())]
+    found["tools"] = names if offered is not None else None
+    found["transport"] = config.transport
+    found["warnings"] = list(config.warnings)
+    return found
+
+
+def _is_there(found: JsonObject) -> bool:
+    return found["status"] == "available"
+
+
+def _definitions(offered: Mapping[str, Tool] | None) -> object:
+    return None if offered is None else [tool.definition() for tool in offered.values()]
+
+
+# ---------------------------------------------------------------- for people
+
+
+def _say(servers: Mapping[str, Any]) -> None:
+    if not servers:
+        SCREEN.line("There are no servers in mcp_servers.json yet.")
+    rows = [
+        (
+            name,
+            coloured("disabled" if found["reason"] == "disabled" else found["status"]),
+            "" if found["response_time_ms"] is None else f"{found['response_time_ms']:g} ms",
+            str(found["error_count"]),
+            found["breaker"],
+            "?" if found["tools"] is None else str(len(found["tools"])),
+            near(found["last_check"]) if found["last_check"] else "never",
+        )
+        for name, found in servers.items()
+    ]
+    SCREEN.table(("Server", "Status", "Answers in", "Errors", "Breaker", "Tools", "Last check"), rows)
+    for name, found in servers.items():
+        if found["message"]:
+            SCREEN.line(f"{name}: {found['message']} ({found['reason']})")
+        for warning in found["warnings"]:
+            SCREEN.line(f"{name}: {warning}", "yellow")
+
+
+def _rows(offered: Mapping[str, Tool]) -> list[tuple[str, str, str]]:
+    hints = {
+        "readOnlyHint": "read-only",
+        "destructiveHint": "destructive",
+        "idempotentHint": "repeatable",
+        "openWorldHint": "open world",
+    }
+    return [
+        (
+            tool.name,
+            ", ".join(word for hint, word in hints.items() if tool.annotations.get(hint) is True),
+            tool.description.strip().partition("\n")[0],
+        )
+        for tool in offered.values()
+    ]
