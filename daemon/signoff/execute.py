@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ import orjson
 
 from signoff import graph
 from signoff.approval import ApprovedPlan, Facts, admit
+from signoff.canonical import digest_of
 from signoff.errors import CallError, GateRefused, LedgerError, SignoffError
 from signoff.ledger.entry import Event
 from signoff.model import (
@@ -50,6 +52,8 @@ PATIENCE = 30.0
 """Seconds that a run waits by itself; for longer it ends and is started again in time."""
 RECORD_AGAIN = 1.0
 """Seconds between attempts to record an outcome while the ledger cannot be written."""
+WORTH_TELLING = 1.0
+"""Seconds; a plan that waits for longer says so in its note."""
 STOPPED = "The daemon was stopped during the call."
 
 
@@ -98,6 +102,9 @@ class World(Protocol):
 
     def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
         """Empty where the final arguments keep all limits, else what is wrong, in plain words."""
+
+    def misfit(self, frozen: FrozenPlan, call: Call) -> str:
+        """Empty where the final arguments fit the tool's input schema, else what is wrong."""
 
     def summary(self, value: Json, secret: Iterable[str]) -> Json:
         """A value as it may be shown: redacted and bounded."""
@@ -160,6 +167,8 @@ class Run:
     _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
     _place: asyncio.Task[None] | None = None
     _holding: bool = False
+    _abandoned: bool = False
+    _told: datetime | None = None
 
     async def go(self) -> datetime | None:
         """Run until the plan ends, must wait for long, or is refused.
@@ -180,11 +189,14 @@ class Run:
             await self._leave()
         if self.refusal is None and self.trouble is None:
             return await self._conclude()
+        if self.trouble is not None:  # what has happened must be recorded; all else is found again
+            self._outbox = [event for event in self._outbox if event.event == "outcome"]
         await self._flush()
         raise self.trouble or self.refusal or AssertionError
 
     def abandon(self) -> None:
-        """Stop waiting for the calls in flight: they are recorded as unknown."""
+        """Stop waiting for the calls in flight: they are recorded as unknown, if that is possible now."""
+        self._abandoned = True
         self.stop.set()
         for task in self._flying:
             task.cancel()
@@ -193,9 +205,12 @@ class Run:
 
     async def _loop(self) -> None:
         while True:
+            self._take_answers()
             begins = [] if self._ending() else await self._begin_ready()
             if not begins and not self._flying and (self._ending() or not self._may_continue()):
                 return  # what ended is recorded together with the conclusion
+            if not begins and not self._flying:
+                self._tell_the_wait()
             if await self._record([begin.intent for begin in begins]):
                 for begin in begins:
                     self._fly(begin)
@@ -205,6 +220,23 @@ class Run:
 
     def _ending(self) -> bool:
         return self.stop.is_set() or self.refusal is not None or self.trouble is not None
+
+    def _take_answers(self) -> None:
+        """A person may say what happened to one call while others are still under way."""
+        recorded = self.world.state_of(self.plan_id).steps
+        for step, status in self._statuses.items():
+            answered = recorded[step].status in {StepStatus.DONE, StepStatus.PENDING}
+            if status is StepStatus.UNKNOWN and answered:
+                self._statuses[step] = recorded[step].status
+
+    def _tell_the_wait(self) -> None:
+        """Where nothing happens for a while, the note says so."""
+        until = min(self._until.values(), default=None)
+        if until is None or self._place is not None or until == self._told:
+            return
+        if (until - _now()).total_seconds() > WORTH_TELLING:
+            self._outbox.append(self._waits(until))
+            self._told = until
 
     def _may_continue(self) -> bool:
         """Is there a step to begin now, a place to wait for, or a short time to sit out?"""
@@ -315,6 +347,7 @@ class Run:
         if self._place is not None:
             self._place.cancel()
             await asyncio.gather(self._place, return_exceptions=True)
+            self._holding = not self._place.cancelled()  # it came at the last moment
             self._place = None
         if self._holding:
             self._holding = False
@@ -342,7 +375,8 @@ class Run:
         wrong = self.world.within_limits(self._plan, step, call)
         if wrong:
             raise GateRefused(wrong, code="limits-violated")
-        number = len(attempts) + 1
+        self._require_fit(chosen, call)
+        number = max((made.number for made in attempts), default=0) + 1
         summary = self.world.summary(dict(call.arguments), terms.secret)
         intent = Event(
             "intent",
@@ -352,7 +386,7 @@ class Run:
             server=call.server,
             tool=call.tool,
             digest=approved.frozen.digest,
-            data={"arguments": summary, "key": key, "sha256": _sha256(dict(call.arguments))},
+            data={"arguments": summary, "key": key, "sha256": digest_of(dict(call.arguments))},
         )
         return Begin(
             step=step,
@@ -364,6 +398,14 @@ class Run:
             terms=terms,
             repeatable=terms.repeatable[index],
         )
+
+    def _require_fit(self, chosen: Call, final: Call) -> None:
+        """Arguments that were filled in just now must fit the tool's schema, as the others did before."""
+        if chosen.arguments == final.arguments:
+            return
+        wrong = self.world.misfit(self._plan, final)
+        if wrong:
+            raise SignoffError(wrong, code="argument-invalid")
 
     def _wanted(self, step: FrozenStep) -> bool:
         if step.condition is None:
@@ -447,14 +489,21 @@ class Run:
             error = failed
         except asyncio.CancelledError:
             error = SignoffError(STOPPED, code="outcome-unknown")
+        except Exception as defect:  # noqa: BLE001  whatever went wrong in here, the call may have gone out
+            error = SignoffError(f"Making the call failed: {defect!r}.", code="outcome-unknown")
         finally:
             self.world.slots.give_back()
         return Ended(begin, result, error, (clock() - start) * 1000)
 
     async def _take_landed(self) -> None:
         for task in [task for task in self._flying if task.done()]:
-            del self._flying[task]
-            self._outbox.append(await self._landed(task.result()))
+            begin = self._flying.pop(task)
+            if task.cancelled():  # before it could begin
+                self.world.slots.give_back()
+                ended = Ended(begin, None, SignoffError(STOPPED, code="outcome-unknown"), 0.0)
+            else:
+                ended = task.result()
+            self._outbox.append(await self._landed(ended))
 
     async def _landed(self, ended: Ended) -> Event:
         """The event that tells how a call ended; the local picture follows it."""
@@ -505,9 +554,9 @@ class Run:
         """Store a result. Where that fails the call has happened all the same: it is recorded without."""
         while True:
             try:
-                return await self.world.keep(orjson.dumps(result.to_json()))
+                return await self.world.keep(_encoded(result.to_json()))
             except (LedgerError, OSError):
-                if self.stop.is_set():
+                if self._abandoned:
                     return None
                 await asyncio.sleep(RECORD_AGAIN)
 
@@ -541,20 +590,21 @@ class Run:
                 await asyncio.wait(list(self._flying))
                 await self._take_landed()
             if not await self._record(()):
-                if self.stop.is_set():
+                if self._abandoned:
                     return  # after the restart an intent without an outcome is unknown
                 await asyncio.sleep(RECORD_AGAIN)
 
     async def _conclude(self) -> datetime | None:
         """After the loop: record how the plan ended, or until when it waits."""
+        self._take_answers()
         ended = graph.verdict(self._plan, self._statuses)
         if ended is not None:
             self._outbox.append(self._finished(ended))
-        waiting = [self._until[step] for step in self._until if ended is None]
-        if waiting and not self.stop.is_set():
-            self._outbox.append(self._waits(min(waiting)))
+        until = min(self._until.values(), default=None) if ended is None else None
+        if until is not None and until != self._told and not self.stop.is_set():
+            self._outbox.append(self._waits(until))
         await self._flush()
-        return min(waiting) if waiting else None
+        return until
 
     def _finished(self, status: Status) -> Event:
         data: JsonObject = {"status": status.value}
@@ -593,10 +643,12 @@ class Run:
         )
 
     def _skip(self, step: FrozenStep, reason: str, message: str) -> None:
+        self._until.pop(step.id, None)
         self._statuses[step.id] = StepStatus.SKIPPED
         self._outbox.append(self._step_event(step, StepStatus.SKIPPED, reason, message))
 
     def _fail(self, step: FrozenStep, error: SignoffError) -> None:
+        self._until.pop(step.id, None)
         self._statuses[step.id] = StepStatus.FAILED
         self._outbox.append(self._step_event(step, StepStatus.FAILED, error.code, str(error)))
 
@@ -659,8 +711,12 @@ def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _sha256(value: Json) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def _encoded(value: Json) -> bytes:
+    """A result as it is kept; also one with numbers or texts that strict JSON does not allow."""
+    try:
+        return orjson.dumps(value)
+    except (orjson.JSONEncodeError, RecursionError):
+        return json.dumps(value).encode()
 
 
 def _text(value: Json) -> str:

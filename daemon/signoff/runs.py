@@ -1,15 +1,17 @@
 """The runs under way: starting them, waking them in time, and giving each the world it needs.
 
-What follows when a run ends with a refusal is a table (`AFTER`): back to the person, rejected, expired, or
-waiting. When and why a run starts is decided by `start`, never by a timer: a timer only asks again.
+What follows when a run ends with a refusal: the plan waits, is rejected, cancelled or expired, or goes back
+to the person. When and why a run starts is decided by `start`, never by a timer: a timer only asks again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import orjson
 from loguru import logger
@@ -17,7 +19,7 @@ from tzlocal import get_localzone
 
 from signoff.approval import Facts
 from signoff.catalogue import Action
-from signoff.errors import GateRefused, LedgerError, SignoffError
+from signoff.errors import GateRefused, LedgerError, NoteError, SignoffError
 from signoff.execute import CallTerms, Run
 from signoff.ledger.entry import Event
 from signoff.limits import final_arguments, first_broken
@@ -26,6 +28,7 @@ from signoff.model import (
     LIVE,
     Call,
     CallResult,
+    Folder,
     FrozenPlan,
     FrozenStep,
     Json,
@@ -33,8 +36,10 @@ from signoff.model import (
     PlanState,
     Risk,
     Status,
+    Tool,
 )
 from signoff.parts import Parts
+from signoff.plan.schema import problems
 from signoff.plan.times import read_time
 from signoff.policy import limits_on, repeatable
 from signoff.presence import Presence
@@ -42,22 +47,13 @@ from signoff.slots import Slots
 
 LONGEST_SUMMARY = 400
 """Characters of a text in the ledger and the readable log; the rest is in the blob."""
-TRY_AGAIN = 5.0
+LONGEST_LIST = 50
+"""Items of a list, or members of an object, in the same places."""
+TRY_AGAIN = 2.0
 """Seconds until a plan is tried again whose record could not be written."""
-
-BACK = frozenset(
-    {
-        "digest-changed",
-        "definition-changed",
-        "limits-violated",
-        "denied-by-policy",
-        "action-outside",
-        "approvers-missing",
-        "unknown-plan",
-        "revoked",
-    }
-)
-"""Refusals in the middle of a run after which the plan goes back to the person."""
+FETCH_BACK = 0.3
+"""Seconds between looks at whether the note of a plan that goes on has left the folder of failed ones."""
+_EXACT = 2**53 - 1
 
 
 class Clock(Protocol):
@@ -94,6 +90,8 @@ class Runs:
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._dependents: dict[str, set[str]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._asked_again: set[str] = set()
+        self._trouble = ""
         self.closing = False
 
     # ------------------------------------------------------------ starting and ending
@@ -101,14 +99,24 @@ class Runs:
     def start(self, plan_id: str) -> None:
         """Run a plan if it is live and not running already; the gate decides whether anything happens."""
         state = self._parts.state.plans.get(plan_id)
-        if self.closing or plan_id in self._runs or state is None or state.status not in LIVE:
+        if self.closing or state is None or state.status not in LIVE:
+            return
+        if plan_id in self._runs:
+            self._asked_again.add(plan_id)  # it may be about to end, and have missed what is new
             return
         if self._asleep(state):
             return
         run = Run(plan_id, self)
         task = asyncio.ensure_future(self._go(run))
         self._runs[plan_id] = (run, task)
-        task.add_done_callback(lambda _: self._runs.pop(plan_id, None))
+        task.add_done_callback(lambda _: self._gone(plan_id))
+
+    def _gone(self, plan_id: str) -> None:
+        """A run has ended; if it was asked for meanwhile, it is looked at once more."""
+        del self._runs[plan_id]
+        if plan_id in self._asked_again:
+            self._asked_again.discard(plan_id)
+            self.start(plan_id)
 
     def _asleep(self, state: PlanState) -> bool:
         """Does the plan wait for a time still to come? Then the clock is set, and nothing starts."""
@@ -159,7 +167,7 @@ class Runs:
     async def _go(self, run: Run) -> None:
         plan_id = run.plan_id
         try:
-            if self._too_early(plan_id):
+            if self._too_early(plan_id) or self._not_fetched_back(plan_id):
                 return
             until = await run.go()
             if until is not None and self.clock is not None:
@@ -167,10 +175,12 @@ class Runs:
         except GateRefused as refusal:
             await self._after_refusal(plan_id, refusal)
         except LedgerError as error:
-            logger.error("Plan {}: nothing is called while the ledger cannot be written. {}", plan_id, error)
+            logger.debug("Plan {} waits for the ledger: {}", plan_id, error)
             self._again_in(TRY_AGAIN, plan_id)
         except SignoffError as error:
             logger.error("Plan {} stopped: {}", plan_id, error)
+        except Exception as defect:  # noqa: BLE001  one plan's defect must not be silent, nor stop others
+            logger.opt(exception=defect).error("Plan {} stopped, by a defect of the program.", plan_id)
         finally:
             self.note_changed(plan_id)
             self._wake_dependents(plan_id)
@@ -182,6 +192,18 @@ class Runs:
 
         if not self.closing and plan_id not in self._timers:
             self._timers[plan_id] = asyncio.get_running_loop().call_later(seconds, again)
+
+    def _not_fetched_back(self, plan_id: str) -> bool:
+        """Does the note still lie among the failed ones, with the answer to an earlier question in it?
+
+        Then nothing runs before it was written anew: the tick of one answer must never be taken for
+        the answer to a later question.
+        """
+        path = self._presence.paths.get(plan_id, self._parts.state.plans[plan_id].path)
+        there = self._parts.vault.kind_of(path) is Folder.FAILED and self._parts.vault.stamp(path) is not None
+        if there:
+            self._again_in(FETCH_BACK, plan_id)
+        return there
 
     def _too_early(self, plan_id: str) -> bool:
         """Is the plan's `run_at` still to come? Then the clock is set."""
@@ -221,7 +243,7 @@ class Runs:
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "expired"})])
         elif refusal.code == "revoked" and self._presence.paths.get(plan_id) is None:
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "cancelled"})])
-        elif refusal.code in BACK or refusal.code == "expired":
+        else:
             await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)])
             await self.back_to_person(plan_id)
 
@@ -249,7 +271,20 @@ class Runs:
 
     async def record(self, events: Sequence[Event]) -> None:
         """See `World.record`."""
-        await self._parts.ledger.append(events)
+        try:
+            await self._parts.ledger.append(events)
+        except LedgerError as error:
+            self._say_trouble(error)
+            raise
+        if self._trouble:
+            self._trouble = ""
+            logger.info("The audit log can be written again; the plans go on.")
+
+    def _say_trouble(self, error: LedgerError) -> None:
+        """Once, not at every attempt."""
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            logger.error("Nothing is called while the audit log cannot be written. {}", error)
 
     async def keep(self, blob: bytes) -> str:
         """See `World.keep`."""
@@ -257,7 +292,11 @@ class Runs:
 
     def result_of(self, blob: str) -> JsonObject:
         """See `World.result_of`."""
-        found: JsonObject = orjson.loads(self._parts.blobs.get(blob))
+        data = self._parts.blobs.get(blob)
+        try:
+            found: JsonObject = orjson.loads(data)
+        except orjson.JSONDecodeError:  # a result that strict JSON does not allow, such as NaN
+            found = json.loads(data)
         return found
 
     def state_of(self, plan_id: str) -> PlanState:
@@ -291,6 +330,21 @@ class Runs:
             return ""
         arguments = final_arguments(step.arguments, call.arguments)
         return first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id}).message
+
+    def misfit(self, frozen: FrozenPlan, call: Call) -> str:
+        """See `World.misfit`."""
+        definition = cast("dict[str, Any]", frozen.pins[call.name]["definition"])
+        tool = Tool(
+            definition["name"],
+            definition["description"],
+            definition["inputSchema"],
+            definition["annotations"],
+        )
+        try:
+            found = problems(call.arguments, tool, server=call.server)
+        except NoteError as error:
+            return str(error)
+        return f"{found[0].message} It was filled in at run time; nothing was called." if found else ""
 
     def summary(self, value: Json, secret: Iterable[str]) -> Json:
         """See `World.summary`."""
@@ -330,11 +384,18 @@ def _key_name(action: Action | None, call: Call) -> str | None:
 
 
 def _bounded(value: Json) -> Json:
+    """A value that the ledger can hold exactly, cut to what a person reads."""
     if isinstance(value, str):
+        value = value.encode("utf-8", "replace").decode()
         over = len(value) - LONGEST_SUMMARY
         return value if over <= 0 else f"{value[:LONGEST_SUMMARY]}… ({over} more characters)"
     if isinstance(value, list):
-        return [_bounded(item) for item in value]
+        rest: list[Json] = [f"… ({len(value) - LONGEST_LIST} more)"] if len(value) > LONGEST_LIST else []
+        return [_bounded(item) for item in value[:LONGEST_LIST]] + rest
     if isinstance(value, dict):
-        return {key: _bounded(item) for key, item in value.items()}
-    return value
+        kept = {str(_bounded(key)): _bounded(value[key]) for key in list(value)[:LONGEST_LIST]}
+        return kept if len(value) <= LONGEST_LIST else {**kept, "…": f"({len(value) - LONGEST_LIST} more)"}
+    inexact = (isinstance(value, float) and not math.isfinite(value)) or (
+        isinstance(value, int) and abs(value) > _EXACT
+    )
+    return str(value) if inexact else value

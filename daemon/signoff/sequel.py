@@ -6,6 +6,7 @@ where its tool is declared repeatable. Everything else waits for a person.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ RATE_LIMIT_WAIT = 3600.0
 SERVER_ERROR_WAIT = 300.0
 """Seconds before a repeatable call is made again after a server's own error."""
 LONGEST_BACKOFF = 300.0
+LONGEST_WAIT = 7 * 86_400.0
+"""Seconds; a server that asks for more is asked again after these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,16 @@ def sequel(
             same = (step.calls[following].server, step.calls[following].tool) == (last.server, last.tool)
             return Sequel(outcome, again=True, delay=backoff if same else 0.0)
         case OutcomeClass.RATE_LIMITED:
-            wait = RATE_LIMIT_WAIT if retry_after is None else max(0.0, retry_after)
-            return Sequel(outcome, again=True, delay=wait)
+            return Sequel(outcome, again=True, delay=_rate_limit_wait(retry_after))
         case OutcomeClass.SERVER_ERROR if repeatable and tries <= retries:
             return Sequel(outcome, again=True, delay=SERVER_ERROR_WAIT)
         case OutcomeClass.UNKNOWN if repeatable and tries <= retries:
             return Sequel(outcome, again=True, delay=backoff)
     return Sequel(outcome)
+
+
+def _rate_limit_wait(asked: float | None) -> float:
+    """Seconds to wait; what a server asks for is its word, and may be nonsense."""
+    if asked is None or math.isnan(asked):
+        return RATE_LIMIT_WAIT
+    return min(max(0.0, asked), LONGEST_WAIT)
