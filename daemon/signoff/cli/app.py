@@ -360,13 +360,18 @@ def doctor(context: typer.Context, *, config: Config = None, as_json: Json = Fal
 
 
 @app.command()
-def demo() -> None:
-    """Show in a minute what Signoff does, in a temporary folder."""
+def demo(
+    *,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Play it in this folder, and leave it there.")
+    ] = None,
+) -> None:
+    """Play the whole story of a plan in a temporary folder, and check each stage of it."""
     from rich.console import Console
 
     from signoff.demo import play
 
-    play(Console())
+    _end(play(Console(), keep=keep))
 
 
 # ---------------------------------------------------------------- servers
