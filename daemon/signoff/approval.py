@@ -193,7 +193,7 @@ def _gesture_approves(facts: Facts) -> None:
     note = facts.note
     if note is None:
         raise GateRefused("The note of this plan is gone.", code="no-gesture")
-    stance = stance_on_pending(note)
+    stance = stance_on_pending(note, evidence=facts.evidence.method is not Method.EDIT)
     if stance is Stance.REFUSES:
         raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")
     if stance is Stance.BLOCKED:
@@ -201,7 +201,7 @@ def _gesture_approves(facts: Facts) -> None:
             f"The note's status is `{note.gesture.status}`, which does not approve.",
             code="refused-by-gesture",
         )
-    given = facts.by is not None or facts.evidence.approver is not None
+    given = facts.by is not None or facts.evidence.method is not Method.EDIT
     if stance is not Stance.APPROVES and not given:
         raise GateRefused("Nobody has approved this plan yet.", code="no-gesture")
 
@@ -228,8 +228,15 @@ def _nothing_against(facts: Facts) -> None:
 def _presented(facts: Facts) -> None:
     """An edit approves only what was shown; a code or a signature cannot be written by who writes notes."""
     forgeable = facts.evidence.method.rank < Method.CODE.rank and facts.requirement.presented
-    if facts.plan is not None and forgeable and not facts.plan.presented:
+    if facts.plan is None or not forgeable:
+        return
+    if not facts.plan.presented:
         raise GateRefused("This plan has not been shown for approval yet.", code="not-presented")
+    if facts.by is None and facts.note is not None and facts.note.sha256 in facts.plan.spent:
+        raise GateRefused(
+            "This is an older copy of the note, as it was before the plan was last shown for approval.",
+            code="not-presented",
+        )
 
 
 def _claimed(facts: Facts) -> str:

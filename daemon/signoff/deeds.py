@@ -19,8 +19,8 @@ from signoff.approval import Claim, Facts, claim, counted_approvals
 from signoff.decide import Decision, Do
 from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
-from signoff.freezing import frozen_event, require_not_denied, require_supported
-from signoff.gesture import NoteFacts
+from signoff.freezing import frozen_event, require_not_denied, require_supported, require_writable
+from signoff.gesture import NoteFacts, Stance, stance_on_pending
 from signoff.ledger.entry import Event
 from signoff.ledger.state import history
 from signoff.model import (
@@ -53,6 +53,12 @@ class Eyes(Protocol):
 
     def look_anew(self, path: str) -> None:
         """Look at a note even if it has not changed."""
+
+
+MOVING = 1.5
+"""Seconds in which a copy is expected to be the note itself: sync tools move by copying, then deleting."""
+TAKEN_BACK = frozenset({"revoked", "refused-by-gesture"})
+"""Reasons after which a plan that needs no approval does not run by itself again."""
 
 
 class Deeds:
@@ -114,6 +120,10 @@ class Deeds:
         if error.code == "server-unavailable" and self._connecting(error):
             self.asked[path] = error
             return  # it is starting: the question may answer itself in a moment
+        if error.code == "duplicate-id" and path not in self.asked:
+            self.asked[path] = error
+            self._eyes.hint(path, after=MOVING)
+            return
         written = await self._writeback.ask(path, error)
         if written is None:
             self._eyes.hint(path, after=self._presence.quiet_in(path) + 0.01)
@@ -134,10 +144,14 @@ class Deeds:
     async def record_refusal(self, plan_id: str | None, code: str, message: str, path: str) -> None:
         """Record that something was asked for and not done."""
         known = plan_id if plan_id and self._parts.state.status(plan_id) else None
-        redacted = self._parts.rules.redactor.text(message)
-        await self._parts.ledger.append(
-            [Event("refused", plan=known, data={"reason": code, "message": redacted, "path": path})]
-        )
+        data: JsonObject = {
+            "reason": code,
+            "message": self._parts.rules.redactor.text(message),
+            "path": path,
+        }
+        if known is not None and path and self._presence.ids.get(path) != known:
+            data["copy"] = True  # another note than the plan's own: nothing happened to the plan
+        await self._parts.ledger.append([Event("refused", plan=known, data=data)])
 
     # ------------------------------------------------------------ freezing and presenting
 
@@ -150,6 +164,7 @@ class Deeds:
         if plan_id in self._parts.state.ended:
             await self.bring_back(plan_id)  # what has been done stays done
         try:
+            require_writable(reading.data, plan_id)
             frozen = sight.frozen or freeze(
                 plan, plan_id, self._parts.rules.catalogue, self._presence.views()
             )
@@ -174,6 +189,7 @@ class Deeds:
             before=before,
             former=former,
             decision=decision,
+            note=reading.sha256,
         )
         events = [event]
         if decision.code:
@@ -185,12 +201,20 @@ class Deeds:
             await self._present(plan_id, sight, Decision(Do.PRESENT))
 
     async def _approved_unseen(self, plan_id: str, sight: observe.Sight) -> bool:
-        """Take a code or a signature in a note that was never shown: who writes notes cannot write those."""
+        """Take a code or a signature in a note that was never shown: who writes notes cannot write those.
+
+        Also a mere gesture, where the policy says that such a plan need not have been shown.
+        """
         note = sight.seen.facts
-        if note.gesture.approval_code is None and note.signed is None:
+        forgeable = note.gesture.approval_code is None and note.signed is None
+        if forgeable and (self._must_be_shown(plan_id) or stance_on_pending(note) is not Stance.APPROVES):
             return False
         await self._claim(plan_id, sight, Decision(Do.CLAIM))
         return self._parts.state.status(plan_id) is not Status.PENDING
+
+    def _must_be_shown(self, plan_id: str) -> bool:
+        assessment = self._assessment_of(self._parts.state.plans[plan_id])
+        return assessment is None or assessment.requirement.presented
 
     def _require_within_limits(self, frozen: FrozenPlan, plan: Plan) -> None:
         """The limits on arguments as far as they are known now; the late ones are asked before the call.
@@ -217,18 +241,17 @@ class Deeds:
 
     async def _present(self, plan_id: str, sight: observe.Sight, decision: Decision) -> None:
         """Write the preview and put the note where it waits; recorded as shown only when it is."""
-        state = self._parts.state.plans[plan_id]
         if decision.code:
             await self.record_refusal(plan_id, decision.code, decision.message, sight.reading.path)
-        digest = state.digest
-        if not await self._writeback.project(plan_id):
-            self._eyes.hint(sight.reading.path, after=self._presence.quiet_in(sight.reading.path) + 0.02)
+        await self._writeback.project(plan_id)
+
+    async def approve_if_automatic(self, plan_id: str) -> None:
+        """Run what the policy lets run without an approval, once it has been shown."""
+        state = self._parts.state.plans.get(plan_id)
+        if state is None or state.status is not Status.PENDING:
             return
-        if not state.presented and state.digest == digest:
-            await self._parts.ledger.append([Event("presented", plan=plan_id, digest=digest)])
         assessment = self._assessment_of(state)
-        automatic = assessment is not None and assessment.requirement.method is Method.AUTO
-        if automatic and state.status is Status.PENDING:
+        if assessment is not None and assessment.requirement.method is Method.AUTO:
             await self._approve_by_policy(plan_id)
 
     def _assessment_of(self, state: PlanState) -> Assessment | None:
@@ -296,7 +319,9 @@ class Deeds:
             approved_at=facts.now,
             zone=get_localzone(),
         )
-        return min(until, evidence.expires) if evidence.expires else until
+        shown = facts.plan.expires if facts.plan else None
+        ends = [until, evidence.expires, datetime.fromisoformat(shown) if shown else None]
+        return min(end for end in ends if end is not None)
 
     async def _approve_by_policy(self, plan_id: str) -> None:
         state = self._parts.state.plans[plan_id]
@@ -319,7 +344,8 @@ class Deeds:
 
     async def _end(self, plan_id: str, sight: observe.Sight, decision: Decision) -> None:
         status = Status.REJECTED if decision.do is Do.REJECT else Status.CANCELLED
-        by = sight.reading.gesture.approved_by
+        named = sight.reading.gesture.approved_by
+        by = named if named in self._parts.rules.roster.approvers() else None
         await self.end(plan_id, status, decision.code, decision.message, by=by)
 
     async def end(self, plan_id: str, status: Status, code: str, message: str, by: str | None = None) -> None:

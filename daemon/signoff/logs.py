@@ -70,12 +70,12 @@ class _Foreign(logging.Handler):
     """Libraries' own messages go to the log, warnings and worse; never straight to the terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not record.name.startswith("watchdog"):  # it complains about its own orderly end
-            logger.log(
-                "INFO" if record.levelno < logging.ERROR else "WARNING",
-                f"{record.name}: {{}}",
-                record.getMessage(),
-            )
+        """Pass a message on, with the error it is about."""
+        if record.name.startswith("watchdog"):  # it complains about its own orderly end
+            return
+        cause = f": {record.exc_info[1]!r}" if record.exc_info and record.exc_info[1] else ""
+        level = "INFO" if record.levelno < logging.ERROR else "WARNING"
+        logger.log(level, "{}: {}{}", record.name, record.getMessage(), cause)
 
 
 def close_logs() -> None:

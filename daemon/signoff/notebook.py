@@ -32,24 +32,27 @@ class Notebook:
         self._parts = parts
         self._pool = pool
         self._places = places
-        self._dashboard = b""
+        self._basis: object = None
         system.make_owner_only_directory(places.state)
 
-    def dashboard(self) -> None:
-        """Write `Dashboard.md` where it would say something new; a person's own file is left alone."""
+    def dashboard(self) -> bytes | None:
+        """What `Dashboard.md` should say now; None where nothing has happened since it was last asked."""
+        health = self._pool.health()
+        basis = (self._parts.state.sequence, tuple((name, str(each.status)) for name, each in health.items()))
+        if basis == self._basis:
+            return None
+        self._basis = basis
         plans = [*self._parts.state.plans.values(), *self._parts.state.recent]
-        now = datetime.now(get_localzone() or UTC)
-        text = dashboard(plans, self._pool.health(), now).encode()
-        if _said(text) == _said(self._dashboard):
-            return
+        return dashboard(plans, health, datetime.now(get_localzone() or UTC)).encode()
+
+    def write_dashboard(self, text: bytes) -> None:
+        """Write `Dashboard.md` where it says something new; a person's own file is left alone."""
         path = self._parts.vault.root / NAME
         try:
             old = path.read_bytes() if path.exists() else b""
-            if old and MARK.encode() not in old:
+            if (old and MARK.encode() not in old) or _said(old) == _said(text):
                 return
-            if _said(old) != _said(text):
-                self._parts.vault.write_own(NAME, text)
-            self._dashboard = text
+            self._parts.vault.write_own(NAME, text)
         except OSError as error:
             logger.warning("The dashboard could not be written: {}", error)
 

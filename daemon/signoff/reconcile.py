@@ -42,6 +42,8 @@ LOOKS = 1024
 """Notes looked at at the same time; each costs a few reads and a timer."""
 MOVED_WITHIN = 1.0
 """Seconds in which a note that is gone from one place is expected at another."""
+UNREADABLE_AGAIN = 10.0
+"""Seconds after which a file that may not be read is tried again: permissions change without a trace."""
 
 
 class Reconciler:
@@ -53,10 +55,12 @@ class Reconciler:
         self.writeback = WriteBack(parts, self.presence, self.hint)
         self.runs = Runs(parts, self.presence, self.writeback.soon, self.consider_plan)
         self.deeds = Deeds(parts, self.presence, self.writeback, self.runs, self)
+        self.writeback.on_shown = self._shown
         self._locks: dict[str, asyncio.Lock] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._refused: set[str] = set()
         self._at_once = asyncio.Semaphore(LOOKS)
         self.closing = False
 
@@ -67,8 +71,7 @@ class Reconciler:
         if self.closing or self._parts.vault.kind_of(path) is None:
             return
         if after > 0:
-            if path not in self._timers:
-                self._timers[path] = asyncio.get_running_loop().call_later(after, self._timed, path)
+            self._set_timer(path, after)
             return
         if path in self._looking:
             self._again.add(path)
@@ -77,6 +80,16 @@ class Reconciler:
         if stamp is not None and self.presence.stamps.get(path) == stamp:
             return  # our own write, or already taken into account
         self._look(path)
+
+    def _set_timer(self, path: str, after: float) -> None:
+        """Look at a note in so many seconds, or sooner where that was planned already."""
+        loop = asyncio.get_running_loop()
+        planned = self._timers.get(path)
+        if planned is not None:
+            if planned.when() <= loop.time() + after:
+                return
+            planned.cancel()
+        self._timers[path] = loop.call_later(after, self._timed, path)
 
     def look_anew(self, path: str) -> None:
         """Look at a note even if it has not changed: the servers or the ledger have."""
@@ -147,9 +160,19 @@ class Reconciler:
             sight = self.presence.bind(reading, folder, plan_id)
             known = self._known(plan_id, path)
             decision = decide(sight.seen, known)
-            if plan_id is not None and not known.original_elsewhere and known.status is not None:
+            self._refused.discard(path)
+            if plan_id is not None and known.status is not None and _is_own_note(sight, known):
                 self.presence.carry(path, plan_id)
             await self.deeds.carry_out(decision, sight, plan_id)
+
+    def _shown(self, plan_id: str) -> None:
+        task = asyncio.ensure_future(self._after_showing(plan_id))
+        self._looking[f"shown:{plan_id}"] = task
+        task.add_done_callback(lambda _: self._looking.pop(f"shown:{plan_id}", None))
+
+    async def _after_showing(self, plan_id: str) -> None:
+        async with self.lock(plan_id):
+            await self.deeds.approve_if_automatic(plan_id)
 
     async def consider_plan(self, plan_id: str) -> None:
         """Look at the note of a plan again, whether it changed or not."""
@@ -176,11 +199,13 @@ class Reconciler:
         state = self._parts.state
         if plan_id is None or state.status(plan_id) is None:
             return Known()
-        last = self.presence.paths.get(plan_id) or state.path(plan_id)
+        recorded = state.path(plan_id)
+        last = self.presence.paths.get(plan_id) or recorded
         return Known(
             status=state.status(plan_id),
             plan=state.plans.get(plan_id),
-            path=state.path(plan_id),
+            path=recorded,
+            home=self._parts.vault.kind_of(recorded) if recorded else None,
             original_elsewhere=last is not None and last != path and self._carries(last, plan_id),
         )
 
@@ -196,18 +221,33 @@ class Reconciler:
     def _gone(self, path: str) -> None:
         """A note is gone. Where its plan is live, deleting is withdrawing; but it may just have moved."""
         self.deeds.asked.pop(path, None)
+        self._refused.discard(path)
         plan_id = self.presence.forget(path)
+        if plan_id is not None:
+            self._look_at_copies()
         if plan_id is not None and self._parts.state.status(plan_id) in LIVE:
             asyncio.get_running_loop().call_later(MOVED_WITHIN, self._still_gone, plan_id)
+
+    def _look_at_copies(self) -> None:
+        """A note is gone: what was a copy of it may be the note itself, moved by a sync tool."""
+        for path, error in list(self.deeds.asked.items()):
+            if error.code == "duplicate-id":
+                self.look_anew(path)
 
     def _still_gone(self, plan_id: str) -> None:
         if plan_id not in self.presence.paths and not self.closing:
             self.runs.start(plan_id)  # the gate sees that there is no note
 
     async def _refuse_file(self, path: str, error: UnsafeFile) -> None:
+        """Say once that this is no file to be read; look again later where that may change by itself."""
         stamp = self._parts.vault.stamp(path)
-        if stamp is not None:
+        if error.code == "note-unreadable":
+            self.hint(path, after=UNREADABLE_AGAIN)
+        elif stamp is not None:
             self.presence.stamps[path] = stamp
+        if path in self._refused or self._parts.vault.is_folder(path):
+            return
+        self._refused.add(path)
         logger.warning("{}: {}", path, error)
         await self.deeds.record_refusal(None, error.code, error.message, path)
 
@@ -217,3 +257,8 @@ class Reconciler:
         for path, error in list(self.deeds.asked.items()):
             if error.code in SERVER_CODES:
                 self.look_anew(path)
+
+
+def _is_own_note(sight: observe.Sight, known: Known) -> bool:
+    """Is this the plan's own note, not a copy of it?"""
+    return not known.original_elsewhere and not sight.seen.conflict_copy

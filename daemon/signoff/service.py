@@ -214,7 +214,9 @@ class Daemon:
                 self.reconciler.runs.start(plan.id)
 
     async def _write_dashboard(self) -> None:
-        await asyncio.to_thread(self._notebook.dashboard)
+        text = self._notebook.dashboard()
+        if text is not None:
+            await asyncio.to_thread(self._notebook.write_dashboard, text)
 
     async def _check_servers(self) -> None:
         for name in list(self._pool.health()):

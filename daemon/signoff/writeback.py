@@ -85,12 +85,17 @@ def _marks(reading: observe.Reading, state: PlanState) -> dict[int, str]:
 
 
 class WriteBack:
-    """Writes what is true into the notes, paced and coalesced."""
+    """Writes what is true into the notes, paced and coalesced.
+
+    Attributes:
+        on_shown: called with a plan's id when its preview is in its note for the first time.
+    """
 
     def __init__(self, parts: Parts, presence: Presence, look_again: Callable[[str], None]) -> None:
         self._parts = parts
         self._presence = presence
         self._look_again = look_again
+        self.on_shown: Callable[[str], None] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
         self._later: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[bool]] = set()
@@ -176,13 +181,20 @@ class WriteBack:
         view = self.view(state)
         new = self._project_bytes(reading, view)
         if new != reading.data:
-            await asyncio.to_thread(parts.vault.write, path, new, expect=reading.data)
-            presence.own_write(path, plan_id)
+            stamp = await asyncio.to_thread(parts.vault.write, path, new, expect=reading.data)
+            presence.own_write(path, stamp, plan_id)
         else:
             presence.carry(path, plan_id)
         presence.sections[plan_id] = section(view)
         self._written_at[plan_id] = time.monotonic()
-        await self._move(state, path, FOLDER_OF[status])
+        events = await self._move(state, path, FOLDER_OF[status])
+        shown = status is Status.PENDING and not state.presented
+        if shown:
+            events.append(Event("presented", plan=plan_id, digest=view.state.digest))
+        if events:
+            await parts.ledger.append(events)
+        if shown and self.on_shown is not None:
+            self.on_shown(plan_id)
         if status is not state.status:
             self.soon(plan_id)
         elif status in FINAL:
@@ -215,17 +227,21 @@ class WriteBack:
         try:
             return projected(reading, plan_id, view, self._presence.sections.get(plan_id))
         except CannotSplice:
+            if view.state.status is Status.PENDING:
+                raise  # a gesture that stands in it could not be undone: it is not shown for approval
             return set_section(reading.data, section(view), previous=self._presence.sections.get(plan_id))
 
-    async def _move(self, state: PlanState, path: str, folder: Folder) -> None:
+    async def _move(self, state: PlanState, path: str, folder: Folder) -> list[Event]:
+        """Put the note where it belongs; what is to be recorded of it."""
         parts = self._parts
         where = path
         if parts.vault.kind_of(path) is not folder:
             where = await asyncio.to_thread(parts.vault.move, path, folder)
-            self._presence.forget(path)
-            self._presence.own_write(where, state.id)
-        if where != state.path:
-            await parts.ledger.append([Event("moved", plan=state.id, data={"from": state.path, "to": where})])
+            self._presence.moved(path, where, state.id)
+            self._look_again(where)  # nothing happens unless somebody wrote to it meanwhile
+        if where == state.path:
+            return []
+        return [Event("moved", plan=state.id, data={"from": state.path, "to": where})]
 
     def _retire(self, plan_id: str) -> None:
         self._parts.state.retire(plan_id)
@@ -279,17 +295,19 @@ class WriteBack:
         if self._presence.quiet_in(path) > 0:
             return None
         try:
-            data, _ = self._parts.vault.read(path)
+            data, stamp = self._parts.vault.read(path)
         except (UnsafeFile, OSError):
             return False
+        if self._presence.stamps.get(path) != stamp:
+            return None  # it was changed since it was looked at: the question may be answered
         new = questioned(data, error)
         if new == data:
             return False
         try:
-            await asyncio.to_thread(self._parts.vault.write, path, new, expect=data)
+            stamp = await asyncio.to_thread(self._parts.vault.write, path, new, expect=data)
         except (NoteChanged, FileNotFoundError):
             return None
-        self._presence.own_write(path)
+        self._presence.own_write(path, stamp)
         return True
 
 

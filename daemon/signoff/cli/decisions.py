@@ -115,14 +115,10 @@ def person() -> str:
 # ---------------------------------------------------------------- the requests
 
 
-def approval(by: str | None, *, signing: bool) -> Callable[[Project, PlanState], Request]:
+def approval(by: str | None) -> Callable[[Project, PlanState], Request]:
     """To approve a plan as somebody, or as the default approver."""
 
     def make(project: Project, plan: PlanState) -> Request:
-        if signing:
-            raise RequestRefused(
-                "Signing is not available in this version. Nothing was recorded.", code="not-supported"
-            )
         from signoff.cli.approvable import require_approvable
 
         default = project.settings.default_approver

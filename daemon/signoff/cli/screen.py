@@ -134,6 +134,10 @@ class Screen:
         with Console(stderr=True, markup=False, highlight=False).status(visible(text)):
             yield
 
+    def drawing(self, text: str) -> None:
+        """A picture made of characters, as it is; only the program's own."""
+        self._write(text)
+
     def note(self, text: str) -> None:
         """A remark for people that is no part of the answer: on stderr."""
         print(visible(text), file=sys.stderr)

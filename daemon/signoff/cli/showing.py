@@ -26,15 +26,31 @@ def show(project: Project, named: str, *, as_json: bool) -> None:
     Raises:
         NotFound: there is none of that name, or more than one.
     """
-    plan_id = find_plan(project, named)
-    plan = project.plan(plan_id)
-    if plan is None:
-        raise NotFound(f"There is no plan `{named}`.", code="unknown-plan")
+    plan = _found(project, named)
     arguments = shown_arguments(project, plan)
     if as_json:
         SCREEN.json(as_object(plan, arguments))
     else:
         _say(project, plan, arguments)
+
+
+def to_sign(project: Project, named: str) -> None:
+    """Prints the statement that approves a plan, for a signature made anywhere.
+
+    Raises:
+        NotFound: there is no plan of that name, or more than one.
+        RequestRefused: it does not wait for approval.
+    """
+    from signoff.cli.signing import to_sign as statement_of
+
+    SCREEN.drawing(statement_of(project, _found(project, named)).decode().rstrip("\n"))
+
+
+def _found(project: Project, named: str) -> PlanState:
+    plan = project.plan(find_plan(project, named))
+    if plan is None:
+        raise NotFound(f"There is no plan `{named}`.", code="unknown-plan")
+    return plan
 
 
 def shown_arguments(project: Project, plan: PlanState) -> dict[str, Json]:

@@ -76,7 +76,7 @@ def _read_secret(path: Path) -> str | None:
     except (OSError, ValueError):
         logger.error("The one-time-code secret {} cannot be read; its codes are not taken.", path)
         return None
-    return text if re.fullmatch(r"[A-Z2-7]{16,}", text) else None
+    return text if re.fullmatch(r"[A-Z2-7]{26,}", text) else None
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
