@@ -54,6 +54,7 @@ RECORD_AGAIN = 1.0
 """Seconds between attempts to record an outcome while the ledger cannot be written."""
 WORTH_TELLING = 1.0
 """Seconds; a plan that waits for longer says so in its note."""
+EARLIER = "An earlier attempt was sent, and it is not known whether that one happened."
 STOPPED = "The daemon was stopped during the call."
 
 
@@ -228,6 +229,7 @@ class Run:
             answered = recorded[step].status in {StepStatus.DONE, StepStatus.PENDING}
             if status is StepStatus.UNKNOWN and answered:
                 self._statuses[step] = recorded[step].status
+                self._attempts[step] = list(recorded[step].attempts)
 
     def _tell_the_wait(self) -> None:
         """Where nothing happens for a while, the note says so."""
@@ -520,6 +522,8 @@ class Run:
             retry_after=retry_after,
             jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
         )
+        if follow.outcome is not attempt.outcome:
+            attempt.outcome, message = follow.outcome, f"{message} {EARLIER}"
         data: JsonObject = {"class": attempt.outcome.value, "ms": round(ended.milliseconds, 1)}
         if ended.result is not None:
             attempt.result = await self._kept(ended.result)

@@ -363,7 +363,10 @@ class Assessment:
 
 @dataclass(slots=True)
 class Attempt:
-    """One call that was intended, and how it ended; `outcome` is None while it is not known."""
+    """One call that was intended, and how it ended; `outcome` is None while it is not known.
+
+    `resolved` is what a person said of it, `happened` or `did-not-happen`; empty where nobody did.
+    """
 
     number: int
     server: str
@@ -375,6 +378,7 @@ class Attempt:
     message: str = ""
     summary: str = ""
     result: str | None = None
+    resolved: str = ""
 
 
 @dataclass(slots=True)
@@ -418,6 +422,8 @@ class PlanState:
         approvals: of this presentation only.
         note_at_approval, gesture_at_approval: SHA-256 of the note as it was when the last approval was
             recorded, and which gesture it was (`status`, `tick`, `move`, `command`).
+        spent: SHA-256 of notes that have had their say: what was frozen, and approvals that were taken
+            back. The same bytes again are a stale copy, not a gesture.
         replaces: the digest that was shown before this one, where the plan was frozen anew.
         run: counts the runs; 0 before the first.
         reason, message: the last refusal or failure, as code and in plain words.
@@ -440,6 +446,7 @@ class PlanState:
     approvals: list[Approval] = field(default_factory=list)
     steps: dict[str, StepState] = field(default_factory=dict)
     replaces: str | None = None
+    spent: frozenset[str] = frozenset()
     run: int = 0
     note_at_approval: str | None = None
     gesture_at_approval: str | None = None

@@ -35,7 +35,8 @@ class Sequel:
     """What to do after a call ended.
 
     Attributes:
-        outcome: the class it is recorded under.
+        outcome: the class it is recorded under: its own, except that a step whose last attempt was
+            not sent stays unknown where an earlier one is.
         again: the step is tried again (the same call or a fallback) by itself.
         delay: seconds until then.
     """
@@ -64,17 +65,23 @@ def next_call(step: FrozenStep, attempts: Sequence[Attempt], retries: int) -> in
     """Which of the step's calls comes next: its index, or None where all are used up.
 
     Read from the recorded attempts alone, so that a restart changes nothing. Only attempts that were
-    provably not sent use up a call; falling back is allowed from nothing else.
+    provably not sent use up a call; falling back is allowed from nothing else: where any attempt may
+    have gone through, another server would do it a second time.
     """
     for index, call in enumerate(step.calls):
-        spent = sum(
-            1
-            for made in attempts
-            if (made.server, made.tool) == (call.server, call.tool) and made.outcome is OutcomeClass.TRANSIENT
-        )
+        own = [made for made in attempts if (made.server, made.tool) == (call.server, call.tool)]
+        spent = sum(made.outcome is OutcomeClass.TRANSIENT for made in own)
         if spent <= retries:
             return index
+        if any(in_doubt(made) for made in own):
+            return None
     return None
+
+
+def in_doubt(attempt: Attempt) -> bool:
+    """May this attempt have done something, and nobody has said whether it did?"""
+    perhaps = attempt.outcome in {OutcomeClass.UNKNOWN, OutcomeClass.SERVER_ERROR}
+    return perhaps and not attempt.resolved
 
 
 def sequel(
@@ -104,7 +111,8 @@ def sequel(
         case OutcomeClass.TRANSIENT:
             following = next_call(step, attempts, retries)
             if following is None:
-                return Sequel(outcome)
+                asked = any(made.outcome is OutcomeClass.UNKNOWN and in_doubt(made) for made in attempts)
+                return Sequel(OutcomeClass.UNKNOWN if asked else outcome)
             same = (step.calls[following].server, step.calls[following].tool) == (last.server, last.tool)
             return Sequel(outcome, again=True, delay=backoff if same else 0.0)
         case OutcomeClass.RATE_LIMITED:

@@ -9,7 +9,8 @@ Events about plans, and what their `data` holds:
 
 ============  ==================================================================================
 frozen        path, title, steps [{id, name, action, call, risk, kept}], risk, needs, proposed_by,
-              priority, expires, replaces [digest]; `kept`: a step that is done or unknown already
+              priority, expires, replaces [digest], spent [SHA-256 of notes]; `kept`: a step that is
+              done or unknown already
 presented     path: the preview is in the note
 moved         to: where the note lies now
 approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete
@@ -22,7 +23,8 @@ waiting       reason, message, until
 returned      reason, message: back to the person; approvals are void
 finished      status, reason, message
 code-used     code_step: a one-time code was taken from a note, and is used up
-refused       reason, message, path: something was asked for and not done
+refused       reason, message, path, copy: something was asked for and not done; `copy`: it was asked
+              in another note than the plan's own
 ============  ==================================================================================
 """
 
@@ -240,6 +242,7 @@ def _frozen_state(entry: Entry, before: Ended | None) -> PlanState:
     listed = data.get("steps")
     steps = [_frozen_step(_object(item)) for item in (listed if isinstance(listed, list) else [])]
     begun = any(step.attempts for step in steps)
+    spent = data.get("spent")
     return PlanState(
         id=entry.plan or "",
         title=_text(data, "title"),
@@ -255,6 +258,7 @@ def _frozen_state(entry: Entry, before: Ended | None) -> PlanState:
         expires=_time(data, "expires"),
         steps={step.id: step for step in steps},
         replaces=_optional(data, "replaces"),
+        spent=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
         run=before.run if before else 0,
         started=before.started if before and begun else None,
         reason=_text(data, "reason"),
@@ -388,6 +392,9 @@ def _resolved(plan: PlanState, entry: Entry) -> None:
     happened = entry.data.get("answer") == "happened"
     step.status = StepStatus.DONE if happened else StepStatus.PENDING
     step.resolved_by = entry.approver
+    for attempt in step.attempts:
+        if attempt.outcome is OutcomeClass.UNKNOWN:
+            attempt.resolved = "happened" if happened else "did-not-happen"
     step.reason = "resolved"
     step.message = "A person said that it happened." if happened else "A person said that it did not happen."
     if plan.status is Status.UNKNOWN and not _asks(plan):
@@ -419,6 +426,8 @@ def _waiting(plan: PlanState, entry: Entry) -> None:
 def _returned(plan: PlanState, entry: Entry) -> None:
     plan.status = Status.PENDING
     plan.presented = False
+    if plan.note_at_approval is not None and plan.gesture_at_approval in {"status", "tick"}:
+        plan.spent |= {plan.note_at_approval}
     plan.approvals = []
     plan.note_at_approval = plan.gesture_at_approval = None
     plan.until = None
@@ -440,6 +449,8 @@ def _finished(plan: PlanState, entry: Entry) -> None:
 
 
 def _refused(plan: PlanState, entry: Entry) -> None:
+    if entry.data.get("copy") is True:
+        return
     plan.reason = _text(entry.data, "reason")
     plan.message = _text(entry.data, "message")
 
