@@ -71,13 +71,19 @@ class Known:
         status: None for a plan never frozen.
         plan: its details; None where it ended long ago or was never frozen.
         path: where its note was last seen.
+        home: what the folder of that path is for; None where it is not known.
         original_elsewhere: another note, at that path, still carries the id.
     """
 
     status: Status | None = None
     plan: PlanState | None = None
     path: str | None = None
+    home: Folder | None = None
     original_elsewhere: bool = False
+
+    def taken_from(self, folder: Folder, facts: NoteFacts) -> bool:
+        """Has a person taken the note out of this folder, where it lay, to one where plans are looked at?"""
+        return self.home is folder and facts.folder in ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def decide(seen: Seen, known: Known) -> Decision:
         return _on_pending(seen, known.plan)
     if known.status in LIVE:
         return _on_live(seen, known.plan)
-    return _on_stopped(seen, known.plan)
+    return _on_stopped(seen, known, known.plan)
 
 
 def ask(error: NoteError) -> Decision:
@@ -220,17 +226,19 @@ def _on_live(seen: Seen, plan: PlanState) -> Decision:
     return PROJECT
 
 
-def _on_stopped(seen: Seen, plan: PlanState) -> Decision:
-    """A plan that failed, or whose outcome is unknown."""
+def _on_stopped(seen: Seen, known: Known, plan: PlanState) -> Decision:
+    """A plan that failed, or whose outcome is unknown.
+
+    Until its note lies among the failed ones, what the note says is older than the failure.
+    """
     facts = seen.facts
-    moved = facts.path != plan.path
-    if moved and facts.folder is Folder.REJECTED:
+    if facts.path != plan.path and facts.folder is Folder.REJECTED:
         return Decision(
             Do.CANCEL, "refused-by-gesture", "Moved to the rejected plans; nothing more is called."
         )
     if seen.answers and plan.status is Status.UNKNOWN:
         return Decision(Do.RESOLVE)
-    if moved and facts.folder in ACTIVE:
+    if known.taken_from(Folder.FAILED, facts):
         if plan.status is Status.UNKNOWN:
             return Decision(
                 Do.PROJECT,
@@ -238,7 +246,7 @@ def _on_stopped(seen: Seen, plan: PlanState) -> Decision:
                 "Say first whether the call happened; then the plan goes on by itself.",
             )
         return ask(seen.problem) if seen.problem is not None else Decision(Do.RETRY)
-    if facts.gesture.status == "approved":
+    if facts.gesture.status == "approved" and known.home is Folder.FAILED:
         return Decision(
             Do.PROJECT, "consumed", "The approval of this plan has been used; nothing was called."
         )
@@ -246,16 +254,15 @@ def _on_stopped(seen: Seen, plan: PlanState) -> Decision:
 
 
 def _on_final(seen: Seen, known: Known) -> Decision:
+    """A plan that ended for good; until its note lies where it belongs, it says nothing new."""
     facts = seen.facts
-    moved = facts.path != known.path
     if known.status is not Status.DONE:
-        again = (
-            moved and facts.folder in ACTIVE and facts.gesture.status not in REFUSING - {str(known.status)}
-        )
-        if not again:
+        refused = REFUSING - {str(known.status)}
+        if not known.taken_from(Folder.REJECTED, facts) or facts.gesture.status in refused:
             return PROJECT
         return ask(seen.problem) if seen.problem is not None else Decision(Do.FREEZE)
-    if (moved and facts.folder in ACTIVE) or facts.gesture.status == "approved":
+    approved_again = facts.gesture.status == "approved" and known.home is Folder.DONE
+    if known.taken_from(Folder.DONE, facts) or approved_again:
         return Decision(
             Do.PROJECT,
             "consumed",

@@ -88,8 +88,10 @@ def read_regular(root: Path, relative: str, *, max_bytes: int = _NOTE_LIMIT) -> 
 # ---------------------------------------------------------------- writing
 
 
-def replace(path: Path, data: bytes, *, expect: bytes | None = None, mode: int | None = None) -> None:
+def replace(path: Path, data: bytes, *, expect: bytes | None = None, mode: int | None = None) -> Stamp:
     """Puts new content in the place of a file's, in one step; makes the file where there is none.
+
+    Returns the stamp of what was written, which is no longer the file's if somebody wrote to it since.
 
     Args:
         path: the file; a link is replaced, not followed.
@@ -105,8 +107,10 @@ def replace(path: Path, data: bytes, *, expect: bytes | None = None, mode: int |
     with _temporary(path.parent, data, mode, former) as temporary:
         if expect is not None:
             _require_unchanged(path, expect)
+        stamp = Stamp.of(temporary.lstat())
         system.replace_file(temporary, path)
     sync_directory(path.parent)
+    return stamp
 
 
 def create(path: Path, data: bytes, *, mode: int | None = None) -> None:

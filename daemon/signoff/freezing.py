@@ -16,9 +16,11 @@ from signoff.model import (
     JsonObject,
     Plan,
     PlanState,
+    Status,
     StepState,
     StepStatus,
 )
+from signoff.note.splice import CannotSplice, set_keys
 
 
 def require_supported(frozen: FrozenPlan) -> None:
@@ -39,6 +41,18 @@ def require_supported(frozen: FrozenPlan) -> None:
                 code="not-supported",
                 hint=f"Take `{key}` out of the plan.",
             )
+
+
+def require_writable(data: bytes, plan_id: str) -> None:
+    """The daemon must be able to write its keys into the note, or a gesture in it could never be undone.
+
+    Raises:
+        NoteError: `cannot-splice`.
+    """
+    try:
+        set_keys(data, {"id": plan_id, "status": Status.PENDING.value, "approved": False})
+    except CannotSplice as error:
+        raise NoteError(error.message, code=error.code, hint=error.hint, line=1) from error
 
 
 def require_not_denied(frozen: FrozenPlan, assessment: Assessment, plan: Plan) -> None:
@@ -68,6 +82,7 @@ def frozen_event(
     before: PlanState | None,
     former: FrozenPlan | None,
     decision: Decision,
+    note: str,
 ) -> Event:
     """What is recorded of a freeze.
 
@@ -80,6 +95,7 @@ def frozen_event(
         before: what is known of the plan, where it was frozen before.
         former: its content then.
         decision: why it is frozen, where something was refused.
+        note: SHA-256 of the note's bytes; they are no gesture on what is shown from now on.
 
     A step that has finished stays finished where it still asks for the same; one whose outcome is
     unknown stays unknown whatever it asks for now, since nobody has said yet what happened.
@@ -118,10 +134,27 @@ def frozen_event(
         "priority": plan.priority,
         "expires": expires,
         "replaces": before.digest if changed and before else None,
+        "spent": [*sorted({note, *_spent(before)})],
     }
-    if decision.code:
-        data["reason"], data["message"] = decision.code, decision.message
+    reason, message = _why(decision, before)
+    if reason:
+        data["reason"], data["message"] = reason, message
     return Event("frozen", plan=frozen.id, digest=frozen.digest, data=data)
+
+
+def _why(decision: Decision, before: PlanState | None) -> tuple[str, str]:
+    """Why it is shown anew; an approval that was lost before, and of which nobody was told yet, included."""
+    if decision.code or before is None or before.status is not Status.PENDING or before.presented:
+        return decision.code, decision.message
+    return before.reason, before.message
+
+
+def _spent(before: PlanState | None) -> frozenset[str]:
+    """The notes that gave approvals of what is frozen anew now."""
+    if before is None:
+        return frozenset()
+    by_text = before.note_at_approval is not None and before.gesture_at_approval in {"status", "tick"}
+    return before.spent | ({before.note_at_approval} if by_text and before.note_at_approval else frozenset())
 
 
 def _is_kept(step: StepState, *, same: bool) -> bool:

@@ -54,12 +54,18 @@ class NoteFacts:
     moved_out: bool = False
 
 
-def stance_on_pending(note: NoteFacts) -> Stance:
-    """What the note of a plan that waits for a person says."""
+def stance_on_pending(note: NoteFacts, *, evidence: bool = True) -> Stance:
+    """What the note of a plan that waits for a person says.
+
+    Args:
+        note: as it is now.
+        evidence: a code or a signature in it counts as a gesture. Where it turned out to be none (used
+            before, or about another plan), only the gestures themselves count.
+    """
     status = note.gesture.status
     if note.folder is Folder.REJECTED or status in REFUSING:
         return Stance.REFUSES
-    given = note.gesture.approval_code is not None or note.signed is not None
+    given = evidence and (note.gesture.approval_code is not None or note.signed is not None)
     approving = note.folder is Folder.APPROVED or status == "approved" or note.gesture.ticked or given
     if status in BLOCKING:
         return Stance.BLOCKED if approving else Stance.SILENT
@@ -83,17 +89,29 @@ def stance_on_live(note: NoteFacts | None, plan: PlanState) -> Stance:
     """
     if note is None:
         return Stance.WITHDRAWN
-    if note.folder in {Folder.REJECTED, Folder.DONE, Folder.FAILED} or note.gesture.status in REFUSING:
-        return Stance.REFUSES
-    if note.sha256 == plan.note_at_approval and not note.moved_out:
-        return Stance.APPROVES
-    if note.moved_out or note.folder is Folder.INBOX:
-        return Stance.WITHDRAWN
-    if plan.gesture_at_approval == "tick" and not note.gesture.ticked:
-        return Stance.WITHDRAWN
     status = note.gesture.status
+    if note.folder is Folder.REJECTED or status in REFUSING:
+        return Stance.REFUSES
+    if note.folder in {Folder.DONE, Folder.FAILED}:
+        return _stance_where_it_stopped(note, plan)
+    if note.moved_out or (plan.gesture_at_approval == "move" and note.folder is not Folder.APPROVED):
+        return Stance.WITHDRAWN
+    if note.sha256 == plan.note_at_approval:
+        return Stance.APPROVES
+    if note.folder is Folder.INBOX or (plan.gesture_at_approval == "tick" and not note.gesture.ticked):
+        return Stance.WITHDRAWN
     if note.folder is Folder.APPROVED:
         return Stance.WITHDRAWN if status in BLOCKING | {"pending"} else Stance.APPROVES
     stands = status in STANDING or (note.gesture.ticked and status not in BLOCKING)
     by_command = plan.gesture_at_approval in {"command", "evidence"} and status == "pending"
     return Stance.APPROVES if stands or by_command else Stance.WITHDRAWN
+
+
+def _stance_where_it_stopped(note: NoteFacts, plan: PlanState) -> Stance:
+    """A live plan's note among the ended ones: put there by a person, or not yet fetched back from there.
+
+    The second is a plan whose last question was just answered, so that it goes on.
+    """
+    if note.path != plan.path:
+        return Stance.REFUSES
+    return Stance.WITHDRAWN if note.gesture.status in BLOCKING | {"pending"} else Stance.APPROVES

@@ -7,6 +7,7 @@ separated from settling (`signoff.settle`) and from deciding (`signoff.decide`).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,6 +24,8 @@ from signoff.plan.freeze import freeze, freeze_again
 from signoff.plan.read import read_plan
 from signoff.say.questions import answers
 from signoff.vault import has_control_characters, is_conflict_copy
+
+_PLANLIKE = re.compile(rb"action|steps|tool|mcp_|approv|server|send|type:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,10 @@ def bind(
     """
     frozen: FrozenPlan | None = None
     problem = reading.problem
-    if problem is None and has_control_characters(reading.path):
-        problem = NoteError(
-            "The name of this note holds line breaks or control characters.",
-            code="name-invalid",
-            hint="Rename the note.",
-        )
+    if problem is not None and plan_id is None and not _may_be_a_plan(reading.data):
+        problem = None  # somebody's note that merely lies here
+    if problem is None and reading.plan is not None:
+        problem = _unfit(reading)
     if problem is None and reading.plan is not None and plan_id is not None:
         try:
             frozen = (
@@ -131,6 +132,30 @@ def bind(
         answers=tuple(sorted(answers(section_ticks(reading.data)).items())),
     )
     return Sight(reading, seen, frozen)
+
+
+def _may_be_a_plan(data: bytes) -> bool:
+    """Is there a word in a note that cannot be read which a plan would have?"""
+    return _PLANLIKE.search(data.replace(b"\0", b"")) is not None
+
+
+def _unfit(reading: Reading) -> NoteError | None:
+    """Why a note that reads well cannot be a plan's note all the same."""
+    if has_control_characters(reading.path):
+        return NoteError(
+            "The name of this note holds line breaks or control characters.",
+            code="name-invalid",
+            hint="Rename the note.",
+        )
+    front = reading.note.front if reading.note else None
+    if front is not None and front.values and not front.extents:
+        return NoteError(
+            "The front matter is written in braces, so that Signoff cannot write its own lines into it.",
+            code="cannot-splice",
+            hint="Write it as `key: value` lines.",
+            line=1,
+        )
+    return None
 
 
 def _with_known(views: Mapping[str, ServerView], known: FrozenPlan) -> Mapping[str, ServerView]:

@@ -71,30 +71,41 @@ class Presence:
         """A note's bytes, after it was the same twice around the settle time; None where it is gone.
 
         Raises:
-            UnsafeFile: for what is no regular file, or too large.
+            UnsafeFile: for what is no regular file, or too large, or may not be read.
         """
         before: tuple[bytes, Stamp] | None = None
         for _ in range(UNSETTLED):
             try:
                 now = self._parts.vault.read(path)
-            except UnsafeFile:
-                raise
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 return None
+            except OSError as error:
+                raise UnsafeFile(
+                    f"The note cannot be read: {error.strerror or error}.",
+                    code="note-unreadable",
+                    file=path,
+                ) from error
             if before is not None and before == now:
                 return now
             before = now
             await asyncio.sleep(self._parts.settings.vault.settle)
         return None
 
-    def own_write(self, path: str, plan_id: str | None = None) -> None:
-        """Remember a note as the daemon itself just left it."""
-        stamp = self._parts.vault.stamp(path)
-        if stamp is None:
-            return
+    def own_write(self, path: str, stamp: Stamp, plan_id: str | None = None) -> None:
+        """Remember a note as the daemon itself left it; what was written to it since is somebody else's."""
         self.stamps[path] = self._own[path] = stamp
         if plan_id is not None:
             self.carry(path, plan_id)
+
+    def moved(self, path: str, where: str, plan_id: str) -> None:
+        """Remember a note under the place that the daemon moved it to."""
+        stamp, own = self.stamps.get(path), self._own.get(path)
+        self.forget(path)
+        if stamp is not None:
+            self.stamps[where] = stamp
+        if own is not None:
+            self._own[where] = own
+        self.carry(where, plan_id)
 
     def carry(self, path: str, plan_id: str) -> None:
         """Remember which plan a path carries."""
@@ -262,9 +273,10 @@ class Presence:
         except (UnsafeFile, OSError):
             return None, Stamp(0, 0, 0)
         reading = observe.read(path, data, self._parts.rules.catalogue)
-        if reading.id is not None and reading.id != plan_id:
+        sight = self.bind(reading, folder, plan_id)
+        if sight.seen.conflict_copy or (reading.id is not None and reading.id != plan_id):
             return None, stamp
-        return self.bind(reading, folder, plan_id).seen.facts, stamp
+        return sight.seen.facts, stamp
 
     def _find(self, plan_id: str) -> str | None:
         """Where the plan's note is: where it was, or where a rename that no event told us of took it."""

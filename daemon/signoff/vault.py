@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from signoff.model import Folder
 MAX_NOTE = 1 << 20
 """Bytes; larger notes are refused (specification, section 4)."""
 
-_PARTIAL = re.compile(r"^(\..*|~\$.*|.*\.tmp|.*\.icloud|.*~|.*\.part|.*\.crdownload)$", re.IGNORECASE)
+_PARTIAL = re.compile(
+    r"(\..*|~\$.*|.*\.tmp|.*\.icloud|.*~|.*\.part|.*\.crdownload)\Z", re.IGNORECASE | re.DOTALL
+)
 _CONFLICT = re.compile(r"conflicted copy|\.sync-conflict-", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -113,6 +116,13 @@ class Vault:
             return None
         return durable.Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
 
+    def is_folder(self, path: str) -> bool:
+        """Is there a folder of this name, which is nobody's note?"""
+        try:
+            return stat.S_ISDIR(os.lstat(self.root / path).st_mode)
+        except (OSError, ValueError):
+            return False
+
     def read(self, path: str) -> tuple[bytes, durable.Stamp]:
         """The bytes of a note.
 
@@ -122,14 +132,14 @@ class Vault:
         """
         return durable.read_regular(self.root, path, max_bytes=MAX_NOTE)
 
-    def write(self, path: str, data: bytes, *, expect: bytes) -> None:
-        """Replace a note that is still what was read.
+    def write(self, path: str, data: bytes, *, expect: bytes) -> durable.Stamp:
+        """Replace a note that is still what was read; the stamp of what was written.
 
         Raises:
             NoteChanged: where somebody changed it meanwhile; nothing was written.
             OSError: where the disk refuses; nothing was written.
         """
-        durable.replace(self.root / path, data, expect=expect)
+        return durable.replace(self.root / path, data, expect=expect)
 
     def write_own(self, path: str, data: bytes) -> None:
         """Write a file that is the daemon's alone, such as the dashboard."""
