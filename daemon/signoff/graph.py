@@ -1,9 +1,8 @@
 """Which steps may run now. Pure.
 
-A step may start when every step before it has ended well enough: `needs` names them, and in the
-sequential mode each step also follows the one before it. A step whose predecessor failed, was skipped
-because of a failure, or whose outcome is unknown does not start; whether the rest of the plan goes on is
-`on_failure`'s to say.
+A step may start when every step that it needs has ended well enough, and in the sequential mode when
+every step above it has ended. A step is skipped where one that it needs failed or was skipped; whether
+the rest of the plan goes on after a failure is `on_failure`'s to say.
 """
 
 from __future__ import annotations
@@ -29,35 +28,17 @@ class Frontier:
     skip: tuple[tuple[FrozenStep, str], ...]
 
 
-def predecessors(plan: FrozenPlan) -> dict[str, tuple[str, ...]]:
-    """For each step the ids of those that must have ended before it."""
-    found: dict[str, tuple[str, ...]] = {}
-    before: str | None = None
-    for step in plan.steps:
-        chain = (before,) if before is not None and plan.mode == "sequential" else ()
-        found[step.id] = tuple(dict.fromkeys((*step.needs, *chain)))
-        before = step.id
-    return found
+def passable(step: FrozenStep, status: StepStatus) -> bool | None:
+    """May a step that needs this one start after it? None while it is still open or under way.
 
-
-def passable(step: FrozenStep, status: StepStatus, on_failure: str, *, needed: bool) -> bool | None:
-    """May a successor start after this step? None while it is still open or under way.
-
-    A failed step lets successors pass where it says `continue_on_error`, or where the plan goes on
-    after failures and the successor does not need this step's result. An unknown outcome lets
-    nothing pass: a person has to say first what happened.
+    A failed step lets those that need it pass only where it says `continue_on_error`. An unknown outcome
+    lets nothing pass: a person has to say first what happened.
     """
-    if status is StepStatus.DONE:
-        return True
     if status in OPEN or status is StepStatus.RUNNING:
         return None
     if status is StepStatus.UNKNOWN:
         return False
-    if step.continue_on_error:
-        return True
-    if status is StepStatus.SKIPPED:
-        return not needed
-    return on_failure == "continue" and not needed
+    return status is StepStatus.DONE or step.continue_on_error
 
 
 def frontier(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> Frontier:
@@ -69,22 +50,30 @@ def frontier(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> Frontier:
     if halted_by(plan, statuses) is not None:
         return Frontier((), ())
     steps = {step.id: step for step in plan.steps}
-    before = predecessors(plan)
     ready: list[FrozenStep] = []
     skip: list[tuple[FrozenStep, str]] = []
-    for step in plan.steps:
-        if statuses[step.id] not in OPEN:
+    for step in _candidates(plan, statuses):
+        passes = {other: passable(steps[other], statuses[other]) for other in step.needs}
+        if None in passes.values():
             continue
-        passes = {
-            other: passable(steps[other], statuses[other], plan.on_failure, needed=other in step.needs)
-            for other in before[step.id]
-        }
-        blocker = next((other for other, answer in passes.items() if answer is False), None)
-        if blocker is not None:
-            skip.append((step, blocker))
-        elif all(passes.values()):
+        blocker = next((other for other, answer in passes.items() if not answer), None)
+        if blocker is None:
             ready.append(step)
+        else:
+            skip.append((step, blocker))
     return Frontier(tuple(ready), tuple(skip))
+
+
+def _candidates(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> list[FrozenStep]:
+    """Open steps whose turn it is: in the sequential mode at most the first that has not ended."""
+    if plan.mode != "sequential":
+        return [step for step in plan.steps if statuses[step.id] in OPEN]
+    for step in plan.steps:
+        if statuses[step.id] is StepStatus.RUNNING:
+            return []
+        if statuses[step.id] in OPEN:
+            return [step]
+    return []
 
 
 def halted_by(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> str | None:

@@ -1,0 +1,202 @@
+"""Which steps may run when: every interleaving keeps the order, repeats nothing and comes to an end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signoff.graph import OPEN, frontier, halted_by, verdict
+from signoff.model import FrozenPlan, FrozenStep, Status, StepStatus
+
+DONE, FAILED, UNKNOWN = StepStatus.DONE, StepStatus.FAILED, StepStatus.UNKNOWN
+SKIPPED, RUNNING, PENDING = StepStatus.SKIPPED, StepStatus.RUNNING, StepStatus.PENDING
+WAITING, CANCELLED = StepStatus.WAITING, StepStatus.CANCELLED
+ENDS = [DONE, FAILED, UNKNOWN, SKIPPED, CANCELLED, WAITING]
+
+
+def step(name: str, *needs: str, continue_on_error: bool = False) -> FrozenStep:
+    return FrozenStep(name, "s.t", {}, (), needs=needs, continue_on_error=continue_on_error)
+
+
+def plan(*steps: FrozenStep, mode: str = "sequential", on_failure: str = "stop") -> FrozenPlan:
+    return FrozenPlan("p", "d", {}, steps, {}, mode=mode, on_failure=on_failure)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> FrozenPlan:
+    steps: list[FrozenStep] = []
+    for number in range(draw(st.integers(1, 6))):
+        earlier = [each.id for each in steps]
+        needs = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
+        steps.append(step(f"s{number}", *needs, continue_on_error=draw(st.booleans())))
+    mode = draw(st.sampled_from(["sequential", "parallel"]))
+    order = steps if mode == "sequential" else draw(st.permutations(steps))
+    return plan(*order, mode=mode, on_failure=draw(st.sampled_from(["stop", "continue", "undo"])))
+
+
+class Played:
+    """One interleaving: what began, in which order, and how everything ended."""
+
+    def __init__(self, plan: FrozenPlan, data: st.DataObject) -> None:
+        self.plan = plan
+        self.status = dict.fromkeys((each.id for each in plan.steps), PENDING)
+        self.began: list[str] = []
+        self.ended: list[str] = []
+        self.data = data
+
+    def play(self) -> Status:
+        for _ in range(200):
+            front = frontier(self.plan, self.status)
+            for each, _ in front.skip:
+                self.status[each.id] = SKIPPED
+                self.ended.append(each.id)
+            flying = [name for name, status in self.status.items() if status is RUNNING]
+            moves = [("begin", each.id) for each in front.ready] + [("end", name) for name in flying]
+            if front.skip:
+                continue
+            if not moves:
+                found = verdict(self.plan, self.status)
+                assert found is not None, f"nobody can go on, and it has not ended: {self.status}"
+                return found
+            self.move(*self.data.draw(st.sampled_from(moves)))
+        raise AssertionError("it never ends")
+
+    def move(self, kind: str, name: str) -> None:
+        if kind == "begin":
+            self.may_begin(name)
+            self.began.append(name)
+            self.status[name] = RUNNING
+            return
+        how = self.data.draw(st.sampled_from(ENDS))
+        if how is WAITING and self.began.count(name) > 2:
+            how = DONE
+        self.status[name] = how
+        if how is not WAITING:
+            self.ended.append(name)
+
+    def may_begin(self, name: str) -> None:
+        """What must hold at this very moment, said in another way than the program says it."""
+        assert self.status[name] in OPEN
+        mine = next(each for each in self.plan.steps if each.id == name)
+        ids = [each.id for each in self.plan.steps]
+        before = set(mine.needs)
+        if self.plan.mode == "sequential":
+            before |= set(ids[: ids.index(name)])
+        by_id = {each.id: each for each in self.plan.steps}
+        for other in before:
+            assert self.status[other] not in {PENDING, WAITING, RUNNING, UNKNOWN}
+            if other in mine.needs and self.status[other] is not DONE:
+                assert by_id[other].continue_on_error
+        assert UNKNOWN not in self.status.values()
+        if self.plan.on_failure != "continue":
+            for other, status in self.status.items():
+                assert status not in {FAILED, CANCELLED} or by_id[other].continue_on_error
+
+
+@pytest.mark.promise("7")
+@settings(max_examples=300, deadline=None)
+@given(plans(), st.data())
+def test_in_every_interleaving_order_is_kept_nothing_is_repeated_and_a_verdict_is_reached(
+    plan: FrozenPlan, data: st.DataObject
+) -> None:
+    played = Played(plan, data)
+
+    found = played.play()
+
+    assert len(played.ended) == len(set(played.ended))
+    status = played.status
+    assert RUNNING not in status.values()
+    if found is Status.DONE:
+        tolerated = {each.id for each in plan.steps if each.continue_on_error}
+        assert all(how in {DONE, SKIPPED} or name in tolerated for name, how in status.items()), (
+            "done, though something failed"
+        )
+    if UNKNOWN in status.values():
+        assert found is Status.UNKNOWN
+    left = [name for name, how in status.items() if how in OPEN]
+    assert not left or halted_by(plan, status) is not None, f"forgotten: {left}"
+
+
+@pytest.mark.promise("7")
+@settings(max_examples=200, deadline=None)
+@given(plans(), st.data())
+def test_a_restart_at_any_moment_changes_nothing_about_what_may_run(
+    plan: FrozenPlan, data: st.DataObject
+) -> None:
+    """The frontier depends on the statuses alone: answered questions and retries bring nothing back."""
+    played = Played(plan, data)
+    played.play()
+    done = {name for name, how in played.status.items() if how is DONE}
+    resumed = Played(plan, data)
+    resumed.status = {
+        name: PENDING if how in {UNKNOWN, FAILED, SKIPPED, CANCELLED} else how
+        for name, how in played.status.items()
+    }
+    resumed.play()
+    assert not done & set(resumed.began)
+
+
+def after(mode: str, on_failure: str, how: StepStatus, *, needed: bool, tolerated: bool) -> str:
+    """What happens to a second step when the first has ended so."""
+    first = step("a", continue_on_error=tolerated)
+    second = step("b", *(["a"] if needed else []))
+    made = plan(first, second, mode=mode, on_failure=on_failure)
+    statuses = {"a": how, "b": PENDING}
+    front = frontier(made, statuses)
+    if halted_by(made, statuses):
+        assert front.ready == front.skip == ()
+        return "halted"
+    return "runs" if front.ready else "skipped" if front.skip else "waits"
+
+
+@pytest.mark.parametrize(
+    ("how", "on_failure", "needed", "tolerated", "expected"),
+    [
+        (DONE, "stop", True, False, "runs"),
+        (RUNNING, "stop", True, False, "waits"),
+        (FAILED, "stop", False, False, "halted"),
+        (FAILED, "undo", False, False, "halted"),
+        (FAILED, "continue", False, False, "runs"),
+        (FAILED, "continue", True, False, "skipped"),
+        (FAILED, "stop", True, True, "runs"),
+        (SKIPPED, "stop", False, False, "runs"),
+        (SKIPPED, "stop", True, False, "skipped"),
+        (UNKNOWN, "continue", False, True, "halted"),
+        (CANCELLED, "stop", False, False, "halted"),
+    ],
+)
+def test_what_a_step_does_after_another(
+    how: StepStatus, on_failure: str, needed: bool, tolerated: bool, expected: str
+) -> None:
+    assert after("sequential", on_failure, how, needed=needed, tolerated=tolerated) == expected
+
+
+def ready(made: FrozenPlan, *how: StepStatus) -> list[str]:
+    statuses = {each.id: status for each, status in zip(made.steps, how, strict=True)}
+    return [each.id for each in frontier(made, statuses).ready]
+
+
+def test_sequential_steps_follow_each_other_and_parallel_ones_only_what_they_need() -> None:
+    made = plan(step("a"), step("b"), step("c", "a"))
+    parallel = replace(made, mode="parallel")
+    assert ready(made, PENDING, PENDING, PENDING) == ["a"]
+    assert ready(parallel, PENDING, PENDING, PENDING) == ["a", "b"]
+    assert ready(made, DONE, RUNNING, PENDING) == []
+    assert ready(parallel, DONE, RUNNING, PENDING) == ["c"]
+
+
+def test_a_skipped_step_does_not_let_its_successor_overtake_what_is_above_both() -> None:
+    made = plan(step("a"), step("b"), step("c", "a"), step("d"))
+    assert ready(made, SKIPPED, PENDING, PENDING, PENDING) == ["b"]
+    assert ready(made, SKIPPED, DONE, PENDING, PENDING) == []
+    assert ready(made, SKIPPED, DONE, SKIPPED, PENDING) == ["d"]
+
+
+def test_a_call_under_way_keeps_the_verdict_open_even_after_a_failure() -> None:
+    made = plan(step("a"), step("b"), mode="parallel")
+    assert verdict(made, {"a": FAILED, "b": RUNNING}) is None
+    assert verdict(made, {"a": FAILED, "b": DONE}) is Status.FAILED
+    assert verdict(made, {"a": FAILED, "b": UNKNOWN}) is Status.UNKNOWN
