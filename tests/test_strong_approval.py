@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pyotp
 import pytest
+
 from support.project import Project, eventually, plan, projects, record
 
 STRICT = "requires:\n  medium: {method: code}\n"

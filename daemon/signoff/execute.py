@@ -388,7 +388,12 @@ class Run:
             server=call.server,
             tool=call.tool,
             digest=approved.frozen.digest,
-            data={"arguments": summary, "key": key, "sha256": digest_of(dict(call.arguments))},
+            data={
+                "arguments": summary,
+                "key": key,
+                "sha256": digest_of(dict(call.arguments)),
+                **({"keyed": True} if name is not None else {}),
+            },
         )
         return Begin(
             step=step,

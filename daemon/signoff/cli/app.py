@@ -34,9 +34,11 @@ app = typer.Typer(
 )
 servers = typer.Typer(help="Show the servers, check them, list their tools, bring in others.")
 audit = typer.Typer(help="Show, verify and export the audit log.")
+policy = typer.Typer(help="Explain what the policy asks for.")
 approvers = typer.Typer(help="Show who may approve, and how.")
 app.add_typer(servers, name="servers")
 app.add_typer(audit, name="audit")
+app.add_typer(policy, name="policy")
 app.add_typer(approvers, name="approvers")
 
 
@@ -467,6 +469,9 @@ def audit_verify(
     anchor: Annotated[
         Path | None, typer.Option("--anchor", metavar="FILE", help="A checkpoint that was kept elsewhere.")
     ] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Check every approval, signature and call again, offline.")
+    ] = False,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -474,7 +479,7 @@ def audit_verify(
     from signoff.cli import auditing
 
     asked = _asked(context, config, as_json=as_json)
-    _end(auditing.verify(_project(asked), anchor, as_json=asked.as_json))
+    _end(auditing.verify(_project(asked), anchor, evidence=evidence, as_json=asked.as_json))
 
 
 @audit.command("export")
@@ -492,3 +497,17 @@ def audit_export(
 
     asked = _asked(context, config, as_json=as_json)
     auditing.export(_project(asked), output, as_json=asked.as_json)
+
+
+# ---------------------------------------------------------------- the policy
+
+
+@policy.command("explain")
+def policy_explain(
+    context: typer.Context, plan: Plan, *, config: Config = None, as_json: Json = False
+) -> None:
+    """Say for each call of a plan which rule decided its risk, and what approval the plan needs."""
+    from signoff.cli import explaining
+
+    asked = _asked(context, config, as_json=as_json)
+    explaining.explain_policy(_project(asked), plan, as_json=asked.as_json)

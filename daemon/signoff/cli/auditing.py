@@ -16,10 +16,12 @@ from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
 from signoff.cli.screen import status as coloured
 from signoff.errors import RequestRefused
+from signoff.ledger.blobs import BlobStore
 from signoff.ledger.checkpoint import NAME, read_public_key
 from signoff.ledger.entry import Entry
 from signoff.ledger.verify import verify as verify_log
-from signoff.ledger.walk import month_files, whole_lines
+from signoff.ledger.walk import month_files, read_entries, whole_lines
+from signoff.proof import Finding, prove
 
 README = """\
 The audit log of a Signoff project, as it was on {time}.
@@ -32,6 +34,8 @@ Kept elsewhere, the checkpoint finds a log that was cut or written anew:
 
     signoff audit verify --anchor audit/checkpoint.json
 """
+TAMPERED = 7
+"""The exit code of a log whose chain is whole, but which tells of a call that no approval covered."""
 
 
 def show(project: Project, named: str | None, *, last: int | None, as_json: bool) -> None:
@@ -58,6 +62,10 @@ def show(project: Project, named: str | None, *, last: int | None, as_json: bool
             SCREEN.json_line(entry.to_json())
         else:
             SCREEN.line(_line(entry), "red" if entry.event == "refused" else "")
+    if plan_id is not None and not as_json:
+        SCREEN.heading("What this proves")
+        for finding in _proved(project, plan_id):
+            SCREEN.line(f"{finding.seq:>6} {finding.words}", "red" if finding.kind == "wrong" else "")
 
 
 def _line(entry: Entry) -> str:
@@ -71,8 +79,8 @@ def _line(entry: Entry) -> str:
     return f"{entry.seq:>6} {entry.time} {entry.event:<10} {text}{f': {message}' if message else ''}".rstrip()
 
 
-def verify(project: Project, anchor: Path | None, *, as_json: bool) -> int:
-    """Verifies the log; the exit code says what it came to.
+def verify(project: Project, anchor: Path | None, *, evidence: bool, as_json: bool) -> int:
+    """Verifies the log, and with `evidence` what stands in it; the exit code says what it came to.
 
     Raises:
         ConfigError: the public key is not one.
@@ -82,9 +90,13 @@ def verify(project: Project, anchor: Path | None, *, as_json: bool) -> int:
     key = read_public_key(places.checkpoint_public) if places.checkpoint_public.exists() else None
     with SCREEN.busy("Verifying the audit log…"):
         verdict = verify_log(places.audit, public_key=key, anchor=anchor, blobs=places.blobs)
+        findings = _proved(project) if evidence else []
+    wrong = [finding for finding in findings if finding.kind == "wrong"]
+    code = TAMPERED if wrong and verdict.exit_code == 0 else verdict.exit_code
     if as_json:
-        SCREEN.json(asdict(verdict))
-        return verdict.exit_code
+        proved = {"evidence": [asdict(finding) for finding in findings]} if evidence else {}
+        SCREEN.json(asdict(verdict) | proved | {"exit_code": code})
+        return code
     said = coloured(verdict.status)
     SCREEN.line(f"{said.text}: {verdict.entries} entries, head {verdict.head}", said.style)
     SCREEN.line(verdict.message)
@@ -93,7 +105,28 @@ def verify(project: Project, anchor: Path | None, *, as_json: bool) -> int:
         SCREEN.line(f"At {place}" + (f", entry {verdict.seq}" if verdict.seq is not None else ""))
     if key is None:
         SCREEN.line("There is no public key, so signatures of checkpoints were not looked at.", "yellow")
-    return verdict.exit_code
+    if evidence:
+        _say_proof(findings)
+    return code
+
+
+def _proved(project: Project, plan: str | None = None) -> list[Finding]:
+    blobs = BlobStore(project.places.blobs)
+    return list(
+        prove(read_entries(project.places.audit), blobs.get, project.config_dir / "allowed_signers", plan)
+    )
+
+
+def _say_proof(findings: list[Finding]) -> None:
+    """What is wrong or gone, line by line, and how much is well."""
+    for finding in findings:
+        if finding.kind != "ok":
+            SCREEN.line(f"entry {finding.seq}, plan {finding.plan}: {finding.words} ({finding.kind})", "red")
+    counts = {kind: sum(finding.kind == kind for finding in findings) for kind in ("ok", "gone", "wrong")}
+    SCREEN.line(
+        f"Evidence: {counts['ok']} approvals, calls and contents hold together, {counts['wrong']} do not, "
+        f"{counts['gone']} cannot be checked because their content was deleted."
+    )
 
 
 def export(project: Project, output: Path | None, *, as_json: bool) -> None:
