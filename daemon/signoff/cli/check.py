@@ -30,7 +30,11 @@ def check(project: Project, files: Sequence[Path], *, fix: bool, live: bool, as_
         fix: mend the known breakages of front matter, in the file.
         live: ask the servers even where it is known what they offer.
         as_json: answer with JSON.
+
+    Raises:
+        ConfigError: the configuration is wrong.
     """
+    project.require_valid()
     found = [read(project, file, fix=fix) for file in files]
     plans = [checked.plan for checked in found if checked.plan is not None]
     views = server_views(project, named_servers(project, plans), live=live) if plans else {}

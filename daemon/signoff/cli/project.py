@@ -98,6 +98,14 @@ class Project:
 
         return Redactor.of_environment(self.environ)
 
+    def require_valid(self) -> None:
+        """Reads the whole configuration, so that what is wrong in it is said before anything else.
+
+        Raises:
+            ConfigError: with file, line and key.
+        """
+        _ = self.settings, self.catalogue, self.policy, self.servers
+
     def _file(self, name: str) -> Path | None:
         path = self.config_dir / name
         return path if path.exists() else None

@@ -16,6 +16,7 @@ from signoff.ledger.blobs import BlobStore
 from signoff.model import Attempt, FrozenPlan, Json, JsonObject, PlanState, StepState
 from signoff.plan.freeze import thaw
 from signoff.policy import assess
+from signoff.redact import secret_values
 from signoff.say.progress import progress
 from signoff.say.words import advice
 
@@ -28,6 +29,7 @@ def show(project: Project, named: str, *, as_json: bool) -> None:
     """
     plan = _found(project, named)
     arguments = shown_arguments(project, plan)
+    _hide_secrets(project, plan)
     if as_json:
         SCREEN.json(as_object(plan, arguments))
     else:
@@ -63,6 +65,23 @@ def shown_arguments(project: Project, plan: PlanState) -> dict[str, Json]:
         step.id: project.redactor.json(dict(step.calls[0].arguments), assessment.secret(step.id))
         for step in frozen.steps
     }
+
+
+def _hide_secrets(project: Project, plan: PlanState) -> None:
+    """Takes the plan's secret arguments out of what is told of it: a tool may repeat them in its answer."""
+    frozen = _frozen(project, plan)
+    values: list[str] = []
+    if frozen is not None:
+        assessment = assess(frozen, project.catalogue, project.policy)
+        for step in frozen.steps:
+            for call in step.calls:
+                values += secret_values(dict(call.arguments), assessment.secret(step.id))
+    clean = project.redactor.knowing(values).text
+    plan.message = clean(plan.message)
+    for told in plan.steps.values():
+        told.message = clean(told.message)
+        for attempt in told.attempts:
+            attempt.message, attempt.summary = clean(attempt.message), clean(attempt.summary)
 
 
 def _frozen(project: Project, plan: PlanState) -> FrozenPlan | None:

@@ -1,0 +1,101 @@
+"""`signoff servers`: how they are, what they offer, starting one again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.commands import Laid
+from support.project import eventually
+
+KEYS = {"status", "response_time_ms", "error_count", "last_check", "breaker", "reason", "tools"}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Laid]:
+    laid = Laid(tmp_path / "home")
+    yield laid
+    laid.close()
+
+
+@pytest.mark.promise("10")
+def test_servers_are_unknown_until_somebody_has_seen_them(house: Laid) -> None:
+    found = house.json("servers")["stub"]
+    assert set(found) >= KEYS
+    assert found["status"] == "unknown"
+    assert found["tools"] is None
+    assert found["last_check"] is None
+    assert found["breaker"] == "closed"
+    assert found["error_count"] == 0
+
+
+@pytest.mark.promise("10")
+def test_check_connects_measures_and_remembers(house: Laid) -> None:
+    found = house.json("servers", "check")["stub"]
+    assert set(found) >= KEYS
+    assert found["status"] == "available"
+    assert found["response_time_ms"] > 0
+    assert "record" in found["tools"]
+    kept = house.json("servers")["stub"]
+    assert kept["status"] == "available"
+    assert kept["tools"] == found["tools"]
+    assert kept["last_check"] == found["last_check"]
+    assert "available" in house.signoff("servers").stdout
+    assert house.calls() == []
+
+
+@pytest.mark.promise("10")
+def test_check_ends_with_1_where_an_enabled_server_is_not_there_and_says_why(house: Laid) -> None:
+    house.set_servers(
+        {
+            "stub": house.stub(),
+            "gone": {"command": "no-such-program-anywhere"},
+            "off": {**house.stub(), "disabled": True},
+            "poor": {"command": sys.executable, "env": {"KEY": "${NO_SUCH_VARIABLE_ANYWHERE}"}},
+        }
+    )
+    found = house.json("servers", "check", code=1)
+    assert found["stub"]["status"] == "available"
+    assert (found["gone"]["status"], found["gone"]["reason"]) == ("unavailable", "command-not-found")
+    assert found["off"]["reason"] == "disabled"
+    assert found["poor"]["reason"] == "missing-variable"
+    assert "NO_SUCH_VARIABLE_ANYWHERE" in found["poor"]["message"]
+    assert set(house.json("servers", "check", "stub", "off")) == {
+        "stub",
+        "off",
+    }  # a disabled one is no problem
+    assert "(unknown-server)" in house.refused("servers", "check", "sutb")
+
+
+def test_tools_are_listed_with_what_they_say_of_themselves(house: Laid) -> None:
+    found = house.json("servers", "tools", "stub")["stub"]
+    look = next(tool for tool in found if tool["name"] == "look")
+    assert look["annotations"]["readOnlyHint"] is True
+    assert look["inputSchema"]["required"] == ["text"]
+    text = house.signoff("servers", "tools").stdout
+    assert "look" in text
+    assert "read-only" in text
+
+
+def test_the_daemon_starts_a_server_again_when_asked(house: Laid) -> None:
+    count = house.root / "starts"
+    house.set_servers({"stub": house.stub("--instance-file", str(count))})
+    assert "(no-daemon)" in house.refused("servers", "restart", "stub")
+    assert "(unknown-server)" in house.refused("servers", "restart", "nobody")
+
+    house.start()
+    eventually(count.exists, "the server was started")
+    before = int(count.read_text())
+    answer = house.json("servers", "restart", "stub")
+    assert answer["ok"] is True
+    assert answer["answered"] is True
+    eventually(lambda: int(count.read_text() or 0) > before, "the server is started again")
+
+
+def test_a_wrong_file_of_servers_is_named_with_its_line(house: Laid) -> None:
+    (house.config / "mcp_servers.json").write_text('{\n  "mcpServers": {\n    "a": {"command": 7}\n  }\n}\n')
+    error = house.refused("servers")
+    assert "mcp_servers.json:3" in error
