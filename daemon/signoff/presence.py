@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -97,15 +97,21 @@ class Presence:
         if plan_id is not None:
             self.carry(path, plan_id)
 
-    def moved(self, path: str, where: str, plan_id: str) -> None:
-        """Remember a note under the place that the daemon moved it to."""
+    def moving(self, path: str) -> Callable[[str], None]:
+        """Remembers a note, as it is at this path, under the place that the daemon moves it to.
+
+        Said before the move where the place is known, so that the event of it wakes nobody; what is
+        written to the note meanwhile has another stamp and does.
+        """
         stamp, own = self.stamps.get(path), self._own.get(path)
-        self.forget(path)
-        if stamp is not None:
-            self.stamps[where] = stamp
-        if own is not None:
-            self._own[where] = own
-        self.carry(where, plan_id)
+
+        def remember(where: str) -> None:
+            if stamp is not None:
+                self.stamps[where] = stamp
+            if own is not None:
+                self._own[where] = own
+
+        return remember
 
     def carry(self, path: str, plan_id: str) -> None:
         """Remember which plan a path carries."""

@@ -108,6 +108,14 @@ class Vault:
                     if self.kind_of(path) is kind:
                         yield path, stamp
 
+    def subfolders(self) -> Iterator[Path]:
+        """The plan folders and the folders in them, those behind links and hidden ones left out."""
+        for names in self._kinds.values():
+            for name in names:
+                for folder, below, _ in os.walk(self.root / name):
+                    below[:] = [each for each in below if not each.startswith(".")]
+                    yield Path(folder)
+
     def stamp(self, path: str) -> durable.Stamp | None:
         """Size, time and inode of a note; None where there is no file."""
         try:
@@ -150,13 +158,14 @@ class Vault:
 
         `Approved/email/x.md` goes to `Done/email/x.md`. A taken name gets a numbered suffix.
         """
-        target = self._target(path, kind)
+        target = self.target(path, kind)
         folder = (self.root / target).parent
         folder.mkdir(parents=True, exist_ok=True)
         moved = durable.move(self.root / path, folder)
         return moved.relative_to(self.root).as_posix()
 
-    def _target(self, path: str, kind: Folder) -> str:
+    def target(self, path: str, kind: Folder) -> str:
+        """Where a note goes when it is moved to a kind of folder, if the name is free there."""
         for name, _ in self._by_name:
             if path.startswith(name + "/"):
                 return f"{self._kinds[kind][0]}/{path[len(name) + 1 :]}"

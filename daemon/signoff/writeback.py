@@ -236,8 +236,13 @@ class WriteBack:
         parts = self._parts
         where = path
         if parts.vault.kind_of(path) is not folder:
+            remember = self._presence.moving(path)
+            target = parts.vault.target(path, folder)
+            if parts.vault.stamp(target) is None:
+                remember(target)
             where = await asyncio.to_thread(parts.vault.move, path, folder)
-            self._presence.moved(path, where, state.id)
+            remember(where)
+            self._presence.carry(where, state.id)
             self._look_again(where)  # nothing happens unless somebody wrote to it meanwhile
         if where == state.path:
             return []
