@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks.figure import Figure
-from benchmarks.house import House
+from benchmarks.house import House, environment
 from benchmarks.idle import write_history
 
 
@@ -21,7 +21,7 @@ def verify(folder: Path, *, quick: bool, profile: Path | None = None) -> list[Fi
     entries = write_history(house, plans)
     command = [sys.executable, "-m", "signoff", "audit", "verify", "--config", str(house.config)]
     begin = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     taken = time.perf_counter() - begin
     if done.returncode != 0:
         raise RuntimeError(done.stdout + done.stderr)

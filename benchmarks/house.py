@@ -6,6 +6,7 @@ in folders and at the server's own log of calls.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -35,6 +36,11 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment() -> dict[str, str]:
+    """The environment of the daemon and of commands: nothing of the user's settings."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("SIGNOFF_")}
 
 
 def until(look: Callable[[], bool], what: str, *, every: float = 0.01, deadline: float = DEADLINE) -> None:
@@ -78,12 +84,12 @@ class House:
         command = [sys.executable, *(["-m", "cProfile", "-o", str(profile)] if profile else []), *run]
         log = self.logs / "signoff.log"
         before = log.read_bytes().count(b"Watching ") if log.exists() else 0
-        environment = {name: text for name, text in os.environ.items() if not name.startswith("SIGNOFF_")}
         begin = time.perf_counter()
         with (self.root / "daemon.txt").open("ab") as out:
             self.process = subprocess.Popen(
-                command, stdout=out, stderr=out, env=environment, start_new_session=True
+                command, stdout=out, stderr=out, env=environment(), start_new_session=True
             )
+        atexit.register(self.process.kill)
 
         def watches() -> bool:
             if self.process is not None and self.process.poll() is not None:

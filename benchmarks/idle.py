@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import statistics
 import time
@@ -57,11 +59,15 @@ def _rested(house: House) -> bool:
 
 
 def _old_notes(house: House, notes: int) -> None:
-    """The notes of plans that have ended."""
+    """The notes of plans that have ended, and what a daemon remembers of them when it stops."""
     text = plan("ID", front="status: done\n")
     for number in range(notes):
         name = f"old-{number:06}"
         (house.vault / "Done" / f"{name}.md").write_text(text.replace("ID", name))
+    with os.scandir(house.vault / "Done") as entries:
+        found = {f"Done/{entry.name}": entry.stat() for entry in entries}
+    stamps = {name: [status.st_size, status.st_mtime_ns, status.st_ino] for name, status in found.items()}
+    (house.logs / "state" / "notes.json").write_text(json.dumps(stamps))
 
 
 def write_history(house: House, plans: int) -> int:

@@ -18,12 +18,13 @@ from signoff.note.markdown import blocks
 
 MARKER = "%% signoff %%"
 _OPENING_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_CLOSING_FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*\Z")
 
 
 def marker_rows(rows: Sequence[str]) -> list[int]:
     """The rows (from 0) of a body that are markers and not inside a closed fence."""
     found = [row for row, text in enumerate(rows) if text == MARKER]
-    if not found or not any(_OPENING_FENCE.match(text) for text in rows):
+    if not found or not _may_be_fenced(rows, found[0]):
         return found
     fenced = {
         row
@@ -37,9 +38,16 @@ def marker_rows(rows: Sequence[str]) -> list[int]:
     return [row for row in found if row not in fenced]
 
 
-def section_rows(rows: Sequence[str]) -> tuple[int, int] | None:
-    """The rows of the two marker lines of the section; None where there is none."""
-    found = marker_rows(rows)
+def _may_be_fenced(rows: Sequence[str], marker: int) -> bool:
+    """Could a fence open somewhere and close after this row? Most notes need not be parsed to tell."""
+    return any(_CLOSING_FENCE.match(text) for text in rows[marker + 1 :]) and any(
+        _OPENING_FENCE.match(text) for text in rows
+    )
+
+
+def section_rows(rows: Sequence[str], markers: Sequence[int] | None = None) -> tuple[int, int] | None:
+    """The rows of the two marker lines of the section (`markers` where known); None where there is none."""
+    found = marker_rows(rows) if markers is None else markers
     pairs = list(pairwise(found))
     for first, last in reversed(pairs):
         if all(is_callout(row) or not row.strip() for row in rows[first + 1 : last]):

@@ -21,6 +21,7 @@ from signoff.note.size import changeable_text, within_size
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _TICK = re.compile(r"(>[> ]*[-*+] \[)[xX](\])")
 _CHECKBOX = re.compile(r"\[([^\r\n])\][ \t]+(\S.*)")
+_MAYBE_CHECKBOX = re.compile(r"\[[^\r\n]\][ \t]+\S")
 _PROSE = re.compile(r"(?!\d{1,9}[.)])[^\W_][^`\[\]<>|{}\\]*\Z")
 """A line that is nothing but words: no list, heading, fence, link, embed or table."""
 
@@ -71,6 +72,8 @@ def section_ticks(data: bytes) -> list[tuple[str, bool]]:
     A line in a fenced block is a tool's output and no checkbox.
     """
     rows = [row if is_callout(row) else "" for row in _inside(data) or ()]
+    if not any(_MAYBE_CHECKBOX.search(row) for row in rows):
+        return []
     tokens = blocks("\n".join(rows))
     found = []
     for item, inline in zip(tokens, tokens[2:], strict=False):
@@ -105,8 +108,9 @@ def _parts(text: str) -> _Parts:
         return _Parts(lines, None, [], [])
     start = body_row(text)
     rows = [line.text for line in lines[start:]]
-    strays = {start + row for row in marker_rows(rows)}
-    pair = section_rows(rows)
+    markers = marker_rows(rows)
+    strays = {start + row for row in markers}
+    pair = section_rows(rows, markers)
     if pair is None:
         return _Parts(_except(lines, 0, len(lines), strays), None, [], [])
     first, last = start + pair[0], start + pair[1]
