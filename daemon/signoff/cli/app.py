@@ -419,6 +419,33 @@ def servers_tools(
     _end(health.tools(_project(asked), names or [], live=live, as_json=asked.as_json))
 
 
+class Application(StrEnum):
+    """Whose servers can be brought in."""
+
+    CLAUDE_DESKTOP = "claude-desktop"
+    CURSOR = "cursor"
+    VSCODE = "vscode"
+
+
+@servers.command("import")
+def servers_import(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A list of servers.")] = None,
+    *,
+    application: Annotated[
+        Application | None, typer.Option("--from", help="Where that application keeps it.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Add them.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show the servers of another application, and with --yes add them. Secrets go to config/.env."""
+    from signoff.cli import importing
+
+    asked = _asked(context, config, as_json=as_json)
+    importing.bring_in(_project(asked), file, application, yes=yes, as_json=asked.as_json)
+
+
 @servers.command("restart")
 def servers_restart(
     context: typer.Context,

@@ -18,7 +18,7 @@ from signoff.servers.entry import Entry, Source
 from signoff.servers.expand import Expander
 from signoff.servers.launch import HttpLaunch, ServerConfig, StdioLaunch
 
-__all__ = ["HttpLaunch", "ServerConfig", "StdioLaunch", "load_servers", "parse_servers"]
+__all__ = ["HttpLaunch", "ServerConfig", "StdioLaunch", "load_servers", "parse_servers", "raw_servers"]
 
 _CONTAINERS = ("mcpServers", "servers", "mcp_servers", "context_servers")
 
@@ -49,6 +49,22 @@ def load_servers(
     value = jsonc.load(text, str(path))
     root = path.absolute().parent.parent
     return parse_servers(value, environ, source=Source(path, jsonc.strip(text)), root=root, python=python)
+
+
+def raw_servers(path: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a configuration file by name, as they are written; without a `name` of their own.
+
+    Raises:
+        ConfigError: it is not JSON, or has none of the known forms.
+        OSError: it cannot be read.
+    """
+    text = path.read_bytes().decode("utf-8-sig", "replace")
+    entries = _entries(jsonc.load(text, str(path)), Source(path, jsonc.strip(text)))
+    return {
+        name: {key: value for key, value in entry.items() if key != "name"}
+        for name, entry in entries
+        if isinstance(entry, dict)
+    }
 
 
 def parse_servers(
