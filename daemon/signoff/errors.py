@@ -106,6 +106,22 @@ class GateRefused(SignoffError):
     code = "gate-refused"
 
 
+class OutsideLimits(GateRefused):
+    """The final arguments of a call are outside their limits: the person is asked about exactly these.
+
+    Attributes:
+        step: whose call it is.
+        arguments: SHA-256 of the final arguments, in canonical JSON.
+    """
+
+    code = "limits-violated"
+
+    def __init__(self, message: str, *, step: str, arguments: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.arguments = arguments
+
+
 class CallError(SignoffError):
     """A tool call that did not end in a result.
 
@@ -117,7 +133,14 @@ class CallError(SignoffError):
     code = "call-failed"
 
     def __init__(
-        self, message: str, *, server: str, tool: str, detail: str = "", code: str | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        server: str,
+        tool: str,
+        detail: str = "",
+        code: str | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.server = server
@@ -147,7 +170,14 @@ class RateLimited(CallError):
     code = "rate-limited"
 
     def __init__(
-        self, message: str, *, server: str, tool: str, retry_after: float | None = None, detail: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        server: str,
+        tool: str,
+        retry_after: float | None = None,
+        detail: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(message, server=server, tool=tool, detail=detail, hint=hint)
         self.retry_after = retry_after

@@ -26,10 +26,10 @@ from typing import Protocol, cast
 
 import orjson
 
-from signoff import graph
 from signoff.approval import ApprovedPlan, Facts, admit
 from signoff.canonical import digest_of
-from signoff.errors import CallError, GateRefused, LedgerError, SignoffError
+from signoff.errors import CallError, GateRefused, LedgerError, OutsideLimits, SignoffError
+from signoff.flow import ENDED, MOST_ITEMS, MOST_LATE_ITEMS, Flow, origin_id
 from signoff.ledger.entry import Event
 from signoff.model import (
     Attempt,
@@ -110,6 +110,9 @@ class World(Protocol):
     def summary(self, value: Json, secret: Iterable[str]) -> Json:
         """A value as it may be shown: redacted and bounded."""
 
+    def shown(self, value: Json, secret: Iterable[str]) -> Json:
+        """A value as a person approves it: redacted, in full."""
+
     async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
         """Make the call; raises the `CallError` classes and `PinChanged`."""
 
@@ -159,10 +162,7 @@ class Run:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     refusal: GateRefused | None = None
     trouble: LedgerError | None = None
-    _frozen: FrozenPlan | None = None
-    _statuses: dict[str, StepStatus] = field(default_factory=dict)
-    _attempts: dict[str, list[Attempt]] = field(default_factory=dict)
-    _until: dict[str, datetime] = field(default_factory=dict)
+    _picture: Flow | None = None
     _results: dict[str, JsonObject] = field(default_factory=dict)
     _outbox: list[Event] = field(default_factory=list)
     _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
@@ -186,6 +186,8 @@ class Run:
         self._outbox.append(self._started(approved))
         try:
             await self._loop()
+            if not self._ending() and self._take_back():
+                await self._loop()
         finally:
             await self._leave()
         if self.refusal is None and self.trouble is None:
@@ -225,15 +227,17 @@ class Run:
     def _take_answers(self) -> None:
         """A person may say what happened to one call while others are still under way."""
         recorded = self.world.state_of(self.plan_id).steps
-        for step, status in self._statuses.items():
-            answered = recorded[step].status in {StepStatus.DONE, StepStatus.PENDING}
-            if status is StepStatus.UNKNOWN and answered:
-                self._statuses[step] = recorded[step].status
-                self._attempts[step] = list(recorded[step].attempts)
+        for step, status in list(self._flow.statuses.items()):
+            known = recorded.get(step)
+            if known is None or status is not StepStatus.UNKNOWN:
+                continue
+            if known.status in {StepStatus.DONE, StepStatus.PENDING} and step not in self._flow.members:
+                self._flow.attempts[step] = list(known.attempts)
+                self._flow.mark(step, known.status)
 
     def _tell_the_wait(self) -> None:
         """Where nothing happens for a while, the note says so."""
-        until = min(self._until.values(), default=None)
+        until = min(self._flow.until.values(), default=None)
         if until is None or self._place is not None or until == self._told:
             return
         if (until - _now()).total_seconds() > WORTH_TELLING:
@@ -244,24 +248,18 @@ class Run:
         """Is there a step to begin now, a place to wait for, or a short time to sit out?"""
         if self._place is not None:
             return True
-        if graph.halted_by(self._plan, self._statuses) is not None:
+        if self._flow.halted_by() is not None and not self._flow.undoing:
             return False
-        soon = [until for until in self._until.values() if (until - _now()).total_seconds() <= PATIENCE]
+        soon = [until for until in self._flow.until.values() if (until - _now()).total_seconds() <= PATIENCE]
         return bool(self._due()) or bool(soon)
 
     def _due(self) -> list[FrozenStep]:
         """Steps that may be called now, those in flight and those that wait left out."""
         flying = {begin.step.id for begin in self._flying.values()}
-        while True:
-            front = graph.frontier(self._plan, self._statuses)
-            for step, blocker in front.skip:
+        while skips := self._flow.skips():
+            for step, blocker in skips:
                 self._skip(step, "needs-failed", f"Skipped: step {blocker} did not succeed.")
-            if not front.skip:
-                break
-        now = _now()
-        return [
-            step for step in front.ready if step.id not in flying and self._until.get(step.id, now) <= now
-        ]
+        return self._flow.due(_now(), flying)
 
     async def _begin_ready(self) -> list[Begin]:
         """Prepare every step that may be called now, as far as there are places.
@@ -273,6 +271,9 @@ class Run:
         while again:
             again = False
             for step in self._due():
+                if self._to_unfold(step):
+                    again = True  # its items can be called now, or it has ended
+                    continue
                 if not self._take_place():
                     return begins
                 begin = await self._try_to_begin(step)
@@ -288,6 +289,80 @@ class Run:
             self.world.slots.give_back()
         return begins
 
+    def _to_unfold(self, step: FrozenStep) -> bool:
+        """Take the list of a step with `for_each`, once; False for everything else."""
+        if step.for_each is None or step.id in self._flow.members:
+            return False
+        try:
+            own = step.condition is not None and not conditions.names_in_condition(step.condition).item
+            if own and not self._wanted(step):
+                self._skip(step, "condition-false", "Skipped: its condition is false.")
+                return True
+            values = self._values(step)
+        except SignoffError as error:
+            self._fail(step, error)
+            return True
+        for member in self._flow.unfold(step, values):
+            self._outbox.append(self._added(member, step))
+        return True
+
+    def _values(self, step: FrozenStep) -> list[Json]:
+        """The list of a `for_each`, within the number of items that the preview showed.
+
+        Raises:
+            SignoffError: it is no list, or too long; nothing was called for any item.
+        """
+        late = bool(expressions.late_paths(step.for_each))
+        values = expressions.evaluate(step.for_each, self._context(step))
+        most = MOST_LATE_ITEMS if late else MOST_ITEMS
+        if not isinstance(values, list):
+            raise SignoffError("`for_each` did not come to a list.", code="expression-failed")
+        if len(values) > most:
+            raise SignoffError(
+                f"`for_each` came to {len(values)} items; up to {most} were approved.", code="too-many-items"
+            )
+        return values
+
+    def _take_back(self) -> bool:
+        """Begin to take back what was done, where the plan failed and asks for it."""
+        undos = self._flow.take_back()
+        for undo in undos:
+            self._outbox.append(self._added(undo, self._step_named(origin_id(undo.id))))
+        return bool(undos)
+
+    def _added(self, called: FrozenStep, step: FrozenStep) -> Event:
+        """An item, or an undo, is a call of its own from here on; said again it changes nothing."""
+        state = self.world.state_of(self.plan_id)
+        name = state.steps[step.id].name
+        of = self._flow.members.get(step.id, ())
+        label = f"{name} ({of.index(called) + 1} of {len(of)})" if called in of else f"Take back: {name}"
+        data: JsonObject = {
+            "of": step.id,
+            "name": label,
+            "action": called.action,
+            "call": called.calls[0].name,
+        }
+        if called.id in self._flow.items:
+            secret = self.world.terms(self._plan, step).secret
+            data["item"] = self.world.summary(self._flow.items[called.id], secret)
+        return Event("added", plan=self.plan_id, step=called.id, digest=self._plan.digest, data=data)
+
+    def _step_named(self, name: str) -> FrozenStep:
+        return next(step for step in self._plan.steps if step.id == name)
+
+    def _tell_groups(self) -> None:
+        """Record how a step with `for_each` ended, once its items have."""
+        recorded = self.world.state_of(self.plan_id).steps
+        for name, members in self._flow.members.items():
+            status = self._flow.statuses[name]
+            if status not in ENDED or recorded[name].status is status:
+                continue
+            done = sum(self._flow.statuses[member.id] is StepStatus.DONE for member in members)
+            words = f"{done} of {len(members)} items are done."
+            step = self._step_named(name)
+            reason = "" if status is StepStatus.DONE else "items-failed"
+            self._outbox.append(self._step_event(step, status, reason, words))
+
     async def _try_to_begin(self, step: FrozenStep) -> Begin | None:
         begin: Begin | None = None
         try:
@@ -299,13 +374,13 @@ class Run:
         if begin is None:
             self.world.slots.give_back()
         else:
-            self._statuses[step.id] = StepStatus.RUNNING
+            self._flow.mark(step.id, StepStatus.RUNNING)
         return begin
 
     def _call_off(self, begins: Sequence[Begin]) -> None:
         """These calls do not leave: no intent of theirs was recorded."""
         for begin in begins:
-            self._statuses[begin.step.id] = StepStatus.PENDING
+            self._flow.mark(begin.step.id, StepStatus.PENDING)
             self.world.slots.give_back()
 
     def _take_place(self) -> bool:
@@ -339,9 +414,9 @@ class Run:
 
     def _nap(self) -> float | None:
         """Seconds until the next wait of a step is over; None where no step waits."""
-        if not self._until or self._ending():
+        if not self._flow.until or self._ending():
             return None
-        left = min((until - _now()).total_seconds() for until in self._until.values())
+        left = min((until - _now()).total_seconds() for until in self._flow.until.values())
         return max(0.0, left) if left > 0 or self._due() else None
 
     async def _leave(self) -> None:
@@ -359,24 +434,22 @@ class Run:
 
     async def _prepare(self, step: FrozenStep) -> Begin | None:
         """Everything that must hold before the intent is recorded; None where the step is skipped."""
-        attempts = self._attempts[step.id]
+        attempts = self._flow.attempts[step.id]
         terms = self.world.terms(self._plan, step)
         index = next_call(step, attempts, terms.retries)
         if index is None:
             raise SignoffError("No server could be reached for this step.", code="not-sent")
         chosen = step.calls[index]
-        approved = admit(await self.world.facts(self.plan_id), step.id, chosen)
+        approved = admit(await self.world.facts(self.plan_id), origin_id(step.id), chosen)
         if not self._wanted(step):
             self._skip(step, "condition-false", "Skipped: its condition is false.")
             return None
-        call = self._final(chosen)
+        call = self._final(step, chosen)
         key = self._key(step)
         name = terms.key_argument[index] if index < len(terms.key_argument) else None
         if name is not None:
             call = Call(call.server, call.tool, {**call.arguments, name: key})
-        wrong = self.world.within_limits(self._plan, step, call)
-        if wrong:
-            raise GateRefused(wrong, code="limits-violated")
+        self._require_within_limits(step, call, terms)
         self._require_fit(chosen, call)
         number = max((made.number for made in attempts), default=0) + 1
         summary = self.world.summary(dict(call.arguments), terms.secret)
@@ -406,6 +479,22 @@ class Run:
             repeatable=terms.repeatable[index],
         )
 
+    def _require_within_limits(self, step: FrozenStep, call: Call, terms: CallTerms) -> None:
+        """Limits hold over the final arguments, or a person has approved exactly these since."""
+        wrong = self.world.within_limits(self._plan, step, call)
+        if not wrong:
+            return
+        final = digest_of(dict(call.arguments))
+        if self.world.state_of(self.plan_id).exceptions.get(step.id) == final:
+            return
+        shown = _text(self.world.shown(dict(call.arguments), terms.secret))
+        raise OutsideLimits(
+            f"Step {step.id}: {wrong} It would be called as {call.name} with {shown}. "
+            "To allow exactly this call, approve again.",
+            step=step.id,
+            arguments=final,
+        )
+
     def _require_fit(self, chosen: Call, final: Call) -> None:
         """Arguments that were filled in just now must fit the tool's schema, as the others did before."""
         if chosen.arguments == final.arguments:
@@ -417,32 +506,41 @@ class Run:
     def _wanted(self, step: FrozenStep) -> bool:
         if step.condition is None:
             return True
-        return conditions.holds(step.condition, self._context())
+        return conditions.holds(step.condition, self._context(step))
 
-    def _final(self, call: Call) -> Call:
+    def _final(self, step: FrozenStep, call: Call) -> Call:
         """The call with its late arguments filled in, once, as data."""
         if not expressions.late_arguments(call):
             return call
-        filled = expressions.evaluate(dict(call.arguments), self._context())
+        filled = expressions.evaluate(dict(call.arguments), self._context(step))
         return Call(call.server, call.tool, cast("JsonObject", filled))
 
-    def _context(self) -> dict[str, Json]:
+    def _context(self, of: FrozenStep) -> dict[str, Json]:
+        """What the expressions of a step or an item may read."""
         steps: dict[str, Json] = {}
         for step in self._plan.steps:
-            status = self._statuses[step.id]
+            status = self._flow.statuses[step.id]
             steps[step.id] = {
                 "ok": status is StepStatus.DONE,
                 "failed": status is StepStatus.FAILED,
                 "skipped": status is StepStatus.SKIPPED,
                 "result": self._result(step.id) if status is StepStatus.DONE else None,
             }
-        return {"steps": steps, "plan": {"id": self.plan_id}}
+        context: dict[str, Json] = {"steps": steps, "plan": {"id": self.plan_id}}
+        if of.id in self._flow.items:
+            context["item"] = self._flow.items[of.id]
+        return context
 
     def _result(self, step: str) -> Json:
-        """A result as expressions see it: its structured content, with the plain text as `text`."""
+        """A result as expressions see it: its structured content, with the plain text as `text`.
+
+        Of a step with `for_each`, the list of its items' results, in the order of the items.
+        """
+        if step in self._flow.members:
+            return [self._result(member.id) for member in self._flow.members[step]]
         kept = self._results.get(step)
         if kept is None:
-            done = next((made for made in reversed(self._attempts[step]) if made.result), None)
+            done = next((made for made in reversed(self._flow.attempts[step]) if made.result), None)
             if done is None or done.result is None:
                 return None
             kept = self._results[step] = self.world.result_of(done.result)
@@ -473,10 +571,10 @@ class Run:
     # ------------------------------------------------------------ the call and after it
 
     def _fly(self, begin: Begin) -> None:
-        self._attempts[begin.step.id].append(
+        self._flow.attempts[begin.step.id].append(
             Attempt(begin.attempt, begin.call.server, begin.call.tool, _stamp(_now()))
         )
-        self._until.pop(begin.step.id, None)
+        self._flow.until.pop(begin.step.id, None)
         self.world.said(self.plan_id, begin.step.id, "CALL", f"{begin.call.name} attempt {begin.attempt}")
         self.world.said(self.plan_id, begin.step.id, "PARAMS", _text(begin.intent.data["arguments"]))
         self._flying[asyncio.ensure_future(self._call(begin))] = begin
@@ -515,11 +613,11 @@ class Run:
     async def _landed(self, ended: Ended) -> Event:
         """The event that tells how a call ended; the local picture follows it."""
         begin = ended.begin
-        attempt = self._attempts[begin.step.id][-1]
+        attempt = self._flow.attempts[begin.step.id][-1]
         attempt.outcome, reason, message, retry_after = _classified(ended)
         follow = sequel(
             begin.step,
-            self._attempts[begin.step.id],
+            self._flow.attempts[begin.step.id],
             attempt.outcome,
             repeatable=begin.repeatable,
             retries=begin.terms.retries,
@@ -541,12 +639,12 @@ class Run:
         status = _status_after(attempt.outcome)
         if follow.again:
             until = _now() + timedelta(seconds=follow.delay)
-            self._until[begin.step.id] = until
+            self._flow.until[begin.step.id] = until
             data["again"], data["until"] = True, _stamp(until)
             status = StepStatus.WAITING
         if reason == "definition-changed":
             self.refusal = GateRefused(message, code=reason)
-        self._statuses[begin.step.id] = status
+        self._flow.mark(begin.step.id, status)
         self.world.said(self.plan_id, begin.step.id, "RESPONSE", _response(attempt.outcome, data))
         return Event(
             "outcome",
@@ -585,7 +683,7 @@ class Run:
         except LedgerError as error:
             self.trouble = error
             for event in intents:
-                self._statuses[event.step or ""] = StepStatus.PENDING
+                self._flow.mark(event.step or "", StepStatus.PENDING)
                 self.world.slots.give_back()
             return False
         self._outbox.clear()
@@ -606,10 +704,11 @@ class Run:
     async def _conclude(self) -> datetime | None:
         """After the loop: record how the plan ended, or until when it waits."""
         self._take_answers()
-        ended = graph.verdict(self._plan, self._statuses)
+        self._tell_groups()
+        ended = self._flow.verdict()
         if ended is not None:
             self._outbox.append(self._finished(ended))
-        until = min(self._until.values(), default=None) if ended is None else None
+        until = min(self._flow.until.values(), default=None) if ended is None else None
         if until is not None and until != self._told and not self.stop.is_set():
             self._outbox.append(self._waits(until))
         await self._flush()
@@ -617,7 +716,7 @@ class Run:
 
     def _finished(self, status: Status) -> Event:
         data: JsonObject = {"status": status.value}
-        culprit = graph.halted_by(self._plan, self._statuses)
+        culprit = self._flow.halted_by()
         if culprit is not None and status is not Status.DONE:
             step = self.world.state_of(self.plan_id).steps.get(culprit)
             data["step"] = culprit
@@ -631,8 +730,8 @@ class Run:
         return Event("finished", plan=self.plan_id, digest=self._plan.digest, data=data)
 
     def _waits(self, until: datetime) -> Event:
-        step = min(self._until, key=lambda name: self._until[name])
-        last = self._attempts[step][-1]
+        step = min(self._flow.until, key=lambda name: self._flow.until[name])
+        last = self._flow.attempts[step][-1]
         reason = last.outcome.value if last.outcome else "waiting"
         return Event(
             "waiting",
@@ -652,13 +751,11 @@ class Run:
         )
 
     def _skip(self, step: FrozenStep, reason: str, message: str) -> None:
-        self._until.pop(step.id, None)
-        self._statuses[step.id] = StepStatus.SKIPPED
+        self._flow.mark(step.id, StepStatus.SKIPPED)
         self._outbox.append(self._step_event(step, StepStatus.SKIPPED, reason, message))
 
     def _fail(self, step: FrozenStep, error: SignoffError) -> None:
-        self._until.pop(step.id, None)
-        self._statuses[step.id] = StepStatus.FAILED
+        self._flow.mark(step.id, StepStatus.FAILED)
         self._outbox.append(self._step_event(step, StepStatus.FAILED, error.code, str(error)))
 
     def _step_event(self, step: FrozenStep, status: StepStatus, reason: str, message: str) -> Event:
@@ -674,19 +771,16 @@ class Run:
 
     @property
     def _plan(self) -> FrozenPlan:
-        assert self._frozen is not None  # noqa: S101  set before the loop
-        return self._frozen
+        return self._flow.plan
+
+    @property
+    def _flow(self) -> Flow:
+        assert self._picture is not None  # noqa: S101  set before the loop
+        return self._picture
 
     def _load(self, frozen: FrozenPlan) -> None:
         """Take the picture from the ledger's state; from here on it follows what is recorded."""
-        self._frozen = frozen
-        state = self.world.state_of(self.plan_id)
-        for step in frozen.steps:
-            known = state.steps[step.id]
-            self._statuses[step.id] = known.status
-            self._attempts[step.id] = list(known.attempts)
-            if known.status is StepStatus.WAITING and known.until is not None:
-                self._until[step.id] = datetime.fromisoformat(known.until)
+        self._picture = Flow.of(frozen, self.world.state_of(self.plan_id))
 
 
 def _classified(ended: Ended) -> tuple[OutcomeClass, str, str, float | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from signoff.decide import Decision
 from signoff.errors import NoteError
+from signoff.flow import origin_id, undo_id
 from signoff.ledger.entry import Event
 from signoff.model import (
     Assessment,
@@ -31,13 +32,12 @@ def require_supported(frozen: FrozenPlan) -> None:
     """
     for key, used in (
         ("schedule", frozen.schedule is not None),
-        ("on_failure: undo", frozen.on_failure == "undo"),
-        ("undo", any(step.undo is not None for step in frozen.steps)),
-        ("for_each", any(step.for_each is not None for step in frozen.steps)),
+        ("undo", any(step.undo is not None and step.for_each is not None for step in frozen.steps)),
     ):
+        where = "on a step with `for_each` " if key == "undo" else ""
         if used:
             raise NoteError(
-                f"`{key}` is not carried out by this version, so the plan is not shown for approval.",
+                f"`{key}` is not carried out {where}by this version, so the plan is not shown for approval.",
                 code="not-supported",
                 hint=f"Take `{key}` out of the plan.",
             )
@@ -113,10 +113,12 @@ def frozen_event(
             "call": step.calls[0].name,
             "risk": risks.get(step.id, "medium"),
         }
+        same = old.get(step.id) == step and not _taken_back(before, step.id)
         known = before.steps.get(step.id) if before else None
-        if known is not None and _is_kept(known, same=old.get(step.id) == step):
+        if known is not None and _is_kept(known, same=same):
             item["kept"] = _kept(known)
         steps.append(item)
+        steps.extend(_kept_items(before, step.id, same=same))
     changed = before is not None and before.digest != frozen.digest
     data: JsonObject = {
         "path": path,
@@ -155,6 +157,31 @@ def _spent(before: PlanState | None) -> frozenset[str]:
         return frozenset()
     by_text = before.note_at_approval is not None and before.gesture_at_approval in {"status", "tick"}
     return before.spent | ({before.note_at_approval} if by_text and before.note_at_approval else frozenset())
+
+
+def _taken_back(before: PlanState | None, step: str) -> bool:
+    """Was this step done and then undone? Then it is to be done again."""
+    undo = before.steps.get(undo_id(step)) if before else None
+    return undo is not None and undo.status is StepStatus.DONE
+
+
+def _kept_items(before: PlanState | None, step: str, *, same: bool) -> list[Json]:
+    """The items of a step with `for_each` that are done, or unknown, already; and undos of it."""
+    kept: list[Json] = []
+    for known in before.steps.values() if before else ():
+        belongs = known.id != step and origin_id(known.id) == step
+        undone = known.id == undo_id(step)
+        if belongs and _is_kept(known, same=same and not undone):
+            named: JsonObject = {
+                "id": known.id,
+                "name": known.name,
+                "action": known.action,
+                "call": known.call,
+                "risk": known.risk,
+                "kept": _kept(known),
+            }
+            kept.append(named)
+    return kept
 
 
 def _is_kept(step: StepState, *, same: bool) -> bool:

@@ -227,12 +227,15 @@ class ServerView:
             references to the environment unexpanded, so that no secret is in it.
         tools: by name; None while they are not known (not yet connected and none cached).
         problem: in plain words, why they are not known; empty where they are.
+        cached: the tools are what an earlier connection saw, not this one: good for reading a note, never
+            the ground for a call.
     """
 
     name: str
     launch: JsonObject
     tools: Mapping[str, Tool] | None
     problem: str = ""
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,6 +428,8 @@ class PlanState:
         spent: SHA-256 of notes that have had their say: what was frozen, and approvals that were taken
             back. The same bytes again are a stale copy, not a gesture.
         replaces: the digest that was shown before this one, where the plan was frozen anew.
+        exceptions: by step, the SHA-256 of final arguments outside their limits that a fresh approval of
+            this presentation allows.
         run: counts the runs; 0 before the first.
         reason, message: the last refusal or failure, as code and in plain words.
     """
@@ -447,6 +452,7 @@ class PlanState:
     steps: dict[str, StepState] = field(default_factory=dict)
     replaces: str | None = None
     spent: frozenset[str] = frozenset()
+    exceptions: dict[str, str] = field(default_factory=dict)
     run: int = 0
     note_at_approval: str | None = None
     gesture_at_approval: str | None = None

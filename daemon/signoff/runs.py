@@ -19,8 +19,9 @@ from tzlocal import get_localzone
 
 from signoff.approval import Facts
 from signoff.catalogue import Action
-from signoff.errors import GateRefused, LedgerError, NoteError, SignoffError
+from signoff.errors import GateRefused, LedgerError, NoteError, OutsideLimits, SignoffError
 from signoff.execute import CallTerms, Run
+from signoff.flow import origin_id
 from signoff.ledger.entry import Event
 from signoff.limits import final_arguments, first_broken
 from signoff.logs import say_action
@@ -235,6 +236,8 @@ class Runs:
             return
         logger.info("Plan {} does not go on: {} ({})", plan_id, refusal.message, refusal.code)
         data: JsonObject = {"reason": refusal.code, "message": refusal.message}
+        if isinstance(refusal, OutsideLimits):
+            data["final"] = {"step": refusal.step, "sha256": refusal.arguments}
         if refusal.code == "dependency-unmet":
             await self._wait_for_dependencies(plan_id, data)
         elif refusal.code == "refused-by-gesture":
@@ -317,7 +320,7 @@ class Runs:
             repeatable=tuple(
                 repeatable(call, action, annotations_of(frozen, call), rules.policy) for call in step.calls
             ),
-            secret=self._presence.assessment(frozen).secret(step.id),
+            secret=self._presence.assessment(frozen).secret(origin_id(step.id)),
             key_argument=tuple(_key_name(action, call) for call in step.calls),
         )
 
@@ -349,6 +352,10 @@ class Runs:
     def summary(self, value: Json, secret: Iterable[str]) -> Json:
         """See `World.summary`."""
         return _bounded(self._parts.rules.redactor.json(value, set(secret)))
+
+    def shown(self, value: Json, secret: Iterable[str]) -> Json:
+        """See `World.shown`."""
+        return self._parts.rules.redactor.json(value, set(secret))
 
     async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
         """See `World.call`."""

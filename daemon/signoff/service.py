@@ -25,6 +25,7 @@ from signoff.config import Settings, load_environment
 from signoff.config.roster import Roster
 from signoff.errands import Errands
 from signoff.errors import LedgerError, SignoffError
+from signoff.flow import origin_id
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.checkpoint import ensure_key
 from signoff.ledger.entry import Entry, Event
@@ -102,6 +103,7 @@ class Daemon:
 
     async def live(self) -> None:
         """Work until stopped, or with `once` until nothing is runnable."""
+        sweeping = asyncio.ensure_future(asyncio.to_thread(self._sweep))
         self._remember_where_plans_are()
         await self._record_interrupted()
         self._watch.start()
@@ -109,6 +111,7 @@ class Daemon:
         self._repeat()
         await self._pool.start()
         await self._first_look()
+        await sweeping
         logger.info("Watching {}.", self.parts.vault.root)
         if self._once:
             await self._until_idle()
@@ -131,6 +134,15 @@ class Daemon:
             await asyncio.wait_for(self._pool.stop(), SERVERS_PATIENCE)
         self._notebook.write(self.reconciler.presence.stamps)
 
+    def _sweep(self) -> None:
+        """Remove what writes left behind that were cut short when the last daemon was killed."""
+        vault, places = self.parts.vault, self._places
+        folders = [vault.root, *vault.subfolders()]
+        folders += [places.audit, places.blobs, places.requests, places.state, places.checkpoint_key.parent]
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                durable.sweep(folder)
+
     def _remember_where_plans_are(self) -> None:
         presence = self.reconciler.presence
         for plan in self.parts.state.plans.values():
@@ -141,7 +153,11 @@ class Daemon:
 
         def harmless(plan: PlanState, step: StepState, attempt: Attempt) -> bool:
             frozen = self.reconciler.presence.frozen(plan.digest)
-            found = next((each for each in frozen.steps if each.id == step.id), None) if frozen else None
+            found = (
+                next((each for each in frozen.steps if each.id == origin_id(step.id)), None)
+                if frozen
+                else None
+            )
             calls = found.calls if found else ()
             call = next(
                 (each for each in calls if (each.server, each.tool) == (attempt.server, attempt.tool)), None

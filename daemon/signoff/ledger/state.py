@@ -17,10 +17,11 @@ approved      method, expires, gesture, note (SHA-256 of the note's bytes), comp
 started       resumed: the approval is consumed from here on
 intent        a call is about to leave: arguments (redacted), key
 outcome       class, reason, message, summary, result (blob), until
+added         of, name, action, call, item: an item of a `for_each`, or an undo, is a step of its own now
 step          status, reason, message, until: a step changed without a call
 resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
-returned      reason, message: back to the person; approvals are void
+returned      reason, message, final {step, sha256}: back to the person; approvals are void
 finished      status, reason, message
 code-used     code_step: a one-time code was taken from a note, and is used up
 refused       reason, message, path, copy: something was asked for and not done; `copy`: it was asked
@@ -375,6 +376,20 @@ def _outcome(plan: PlanState, entry: Entry) -> None:
     step.reason, step.message = attempt.reason, attempt.message
 
 
+def _added(plan: PlanState, entry: Entry) -> None:
+    """An item of a `for_each`, or the undo of a step, as a call of its own."""
+    if entry.step is None or entry.step in plan.steps:
+        return
+    of = plan.steps.get(_text(entry.data, "of"))
+    plan.steps[entry.step] = StepState(
+        id=entry.step,
+        name=_text(entry.data, "name"),
+        action=_text(entry.data, "action"),
+        call=_text(entry.data, "call"),
+        risk=of.risk if of else "medium",
+    )
+
+
 def _step(plan: PlanState, entry: Entry) -> None:
     step = plan.steps.get(entry.step or "")
     if step is None:
@@ -424,6 +439,11 @@ def _waiting(plan: PlanState, entry: Entry) -> None:
 
 
 def _returned(plan: PlanState, entry: Entry) -> None:
+    final = entry.data.get("final")
+    if isinstance(final, dict):  # what was outside its limits is what is asked for now
+        plan.exceptions[_text(final, "step")] = _text(final, "sha256")
+    else:
+        plan.exceptions.clear()
     plan.status = Status.PENDING
     plan.presented = False
     if plan.note_at_approval is not None and plan.gesture_at_approval in {"status", "tick"}:
@@ -462,6 +482,7 @@ _CHANGES: dict[str, Callable[[PlanState, Entry], None]] = {
     "started": _started,
     "intent": _intent,
     "outcome": _outcome,
+    "added": _added,
     "step": _step,
     "resolved": _resolved,
     "waiting": _waiting,

@@ -1,0 +1,110 @@
+"""Plans that are more than a list: fan-out, conditions, data flow, taking back, final values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.project import Project, plan, projects, record
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    yield from projects(tmp_path)
+
+
+def texts(house: Project) -> list[str]:
+    return [call["arguments"].get("text", "") for call in house.calls()]
+
+
+@pytest.mark.promise("7")
+def test_a_step_for_each_item_calls_once_for_each_in_order(project: Callable[..., Project]) -> None:
+    house = project().start()
+    step = "id: all\nfor_each: [a, b, c]\naction: stub.record\nwith:\n  text: item ${{ item }}\n"
+    after = "action: stub.record\nwith:\n  text: ${{ steps.all.result[1].text }}\n"
+    note = house.pending("Each.md", plan(step, after))
+    assert '["a","b","c"]' in note.read_text().replace(" ", "")
+
+    house.approve(note)
+
+    done = house.await_note("Each.md", "Done", "status: done")
+    assert texts(house) == ["item a", "item b", "item c", "ok: item b"]
+    assert "(2 of 3)" in done.read_text()
+
+
+@pytest.mark.promise("7")
+def test_an_item_that_fails_stops_the_rest_and_a_retry_does_not_repeat_what_is_done(
+    project: Callable[..., Project],
+) -> None:
+    house = project()
+    house.actions("act:\n  tools:\n    - tool: stub.record\n")
+    house.start()
+    step = "id: all\nfor_each: [one, two]\naction: stub.crash\nwith:\n  text: ${{ item }}\n"
+    house.approve(house.pending("Crash.md", plan(step)))
+
+    note = house.await_note("Crash.md", "Failed", "status: unknown")
+    assert texts(house) == ["one"]
+    house.edit(note, "- [ ] It happened", "- [x] It happened")
+
+    house.await_calls(2)
+    note = house.await_note("Crash.md", "Failed", "It happened (step all[1])")
+    house.edit(note, "- [ ] It happened (step all[1])", "- [x] It happened (step all[1])")
+    house.await_note("Crash.md", "Done", "status: done")
+    assert texts(house) == ["one", "two"]
+
+
+@pytest.mark.promise("7")
+def test_a_list_that_is_longer_than_was_approved_calls_nothing(project: Callable[..., Project]) -> None:
+    house = project().start()
+    first = "id: many\naction: stub.structured\nwith:\n  text: x\n"
+    step = "for_each: ${{ steps.many.result.length }}\naction: stub.record\nwith:\n  text: n\n"
+    house.approve(house.pending("List.md", plan(first, step)))
+    house.await_note("List.md", "Failed", "did not come to a list")
+    assert "record" not in [call["tool"] for call in house.calls()]
+
+
+@pytest.mark.promise("7")
+def test_a_failed_plan_takes_back_what_was_done_in_reverse_order(project: Callable[..., Project]) -> None:
+    house = project().start()
+    undo = "undo:\n  action: stub.record\n  with:\n    text: undo {0}\n"
+    steps = [
+        f"id: {name}\naction: stub.record\nwith:\n  text: do {name}\n" + undo.format(name)
+        for name in ("a", "b")
+    ]
+    text = plan(*steps, "action: stub.fail\nwith:\n  text: broken\n", front="on_failure: undo")
+    house.approve(house.pending("Undo.md", text))
+    note = house.await_note("Undo.md", "Failed", "status: failed")
+    done = [name for name in texts(house) if name != "broken"]
+    assert done == ["do a", "do b", "undo b", "undo a"]
+    assert "Take back: Step 1" in note.read_text()
+
+
+@pytest.mark.promise("7")
+def test_final_values_outside_their_limits_wait_for_a_fresh_approval_of_exactly_these(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    first = "id: s\naction: stub.structured\nwith:\n  text: lang\n"
+    second = "action: stub.record\nlimits: size(with.text) <= 2\nwith:\n  text: ${{ steps.s.result.text }}\n"
+    house.approve(house.pending("Limit.md", plan(first, second)))
+    note = house.await_note("Limit.md", "Pending_Approval", "limits-violated")
+    assert [call["tool"] for call in house.calls()] == ["structured"]
+    assert "lang" in note.read_text().split("%% signoff %%")[1]
+
+    house.approve(note)
+
+    house.await_note("Limit.md", "Done", "status: done")
+    assert [call["tool"] for call in house.calls()] == ["structured", "record"]
+
+
+@pytest.mark.promise("7")
+def test_a_step_whose_condition_is_false_is_skipped_and_said_to_be(project: Callable[..., Project]) -> None:
+    house = project().start()
+    first = record("first", "a")
+    second = "if: ${{ steps.a.failed }}\naction: stub.record\nwith:\n  text: never\n"
+    house.approve(house.pending("If.md", plan(first, second, record("last"))))
+    done = house.await_note("If.md", "Done", "status: done")
+    assert texts(house) == ["first", "last"]
+    assert "skipped" in done.read_text()
