@@ -192,6 +192,8 @@ def _on_pending(seen: Seen, plan: PlanState) -> Decision:
                 "The plan was changed after it was shown for approval. Nothing was called; it is shown anew.",
             )
         return Decision(Do.FREEZE)
+    if stance is Stance.SILENT and facts.expires_at != plan.expires:
+        return Decision(Do.FREEZE)  # the preview says until when
     if facts.folder is Folder.INBOX or not plan.presented:
         return Decision(Do.PRESENT)
     if stance is Stance.BLOCKED:

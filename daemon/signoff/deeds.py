@@ -38,7 +38,7 @@ from signoff.model import (
 from signoff.parts import Parts
 from signoff.plan.expressions import late_arguments
 from signoff.plan.freeze import blob, freeze, new_plan_id
-from signoff.plan.times import expiry, read_time
+from signoff.plan.times import expiry
 from signoff.presence import Presence
 from signoff.runs import Runs
 from signoff.witness import Witness
@@ -230,14 +230,12 @@ class Deeds:
                     raise NoteError(f"Step {step.id}: {wrong}", code="limits-violated", line=lines[step.id])
 
     def _note_expiry(self, plan: Plan) -> str | None:
-        if plan.expires is None:
-            return None
-        moment = read_time(plan.expires, zone=get_localzone(), end_of_day=True, key="expires")
-        if moment <= self._presence.now():
+        expires = observe.expires_at(plan)
+        if expires is not None and datetime.fromisoformat(expires) <= self._presence.now():
             raise NoteError(
                 f"This plan expired at {plan.expires}.", code="expired", hint="Change or delete `expires`."
             )
-        return moment.isoformat(timespec="seconds")
+        return expires
 
     async def _present(self, plan_id: str, sight: observe.Sight, decision: Decision) -> None:
         """Write the preview and put the note where it waits; recorded as shown only when it is."""
@@ -311,7 +309,11 @@ class Deeds:
         return passed
 
     def _expiry(self, facts: Facts, evidence: Evidence) -> datetime:
-        """Fixed now: the earliest of the note's, the policy's and the signature's."""
+        """Fixed now: the earliest of the note's, as shown and as it is, the policy's and the signature's.
+
+        Raises:
+            GateRefused: `expired`, where that is past.
+        """
         until = expiry(
             facts.note.expires if facts.note else None,
             policy_ttl=facts.requirement.ttl,
@@ -321,7 +323,11 @@ class Deeds:
         )
         shown = facts.plan.expires if facts.plan else None
         ends = [until, evidence.expires, datetime.fromisoformat(shown) if shown else None]
-        return min(end for end in ends if end is not None)
+        until = min(end for end in ends if end is not None)
+        if until <= facts.now:
+            said = until.isoformat(timespec="seconds")
+            raise GateRefused(f"An approval would have ended before it was given: at {said}.", code="expired")
+        return until
 
     async def _approve_by_policy(self, plan_id: str) -> None:
         state = self._parts.state.plans[plan_id]

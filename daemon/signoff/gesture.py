@@ -39,6 +39,7 @@ class NoteFacts:
         digest: of what it would do now; None where it cannot be read as a plan.
         problem: why it cannot be read; empty where it can.
         expires: the author's or approver's text of the expiry.
+        expires_at: that moment, in UTC.
         signed: a signed statement pasted into the note, not yet verified; None where there is none.
         moved_out: it lay in `Approved/` when last seen and lies elsewhere now.
     """
@@ -50,6 +51,7 @@ class NoteFacts:
     digest: str | None
     problem: str = ""
     expires: str | None = None
+    expires_at: str | None = None
     signed: str | None = None
     moved_out: bool = False
 

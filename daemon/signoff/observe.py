@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from tzlocal import get_localzone
+
 from signoff.catalogue import Catalogue
 from signoff.decide import Seen
 from signoff.errors import NoteError
@@ -22,6 +24,7 @@ from signoff.note.document import Note, gesture, parse
 from signoff.note.splice import section_ticks
 from signoff.plan.freeze import freeze, freeze_again
 from signoff.plan.read import read_plan
+from signoff.plan.times import read_time
 from signoff.say.questions import answers
 from signoff.vault import has_control_characters, is_conflict_copy
 
@@ -121,6 +124,7 @@ def bind(
         digest=frozen.digest if frozen else None,
         problem=str(problem) if problem else "",
         expires=reading.plan.expires if reading.plan else None,
+        expires_at=expires_at(reading.plan) if reading.plan else None,
         signed=_signed(reading.note),
         moved_out=was_approved and folder is not Folder.APPROVED,
     )
@@ -132,6 +136,18 @@ def bind(
         answers=tuple(sorted(answers(section_ticks(reading.data)).items())),
     )
     return Sight(reading, seen, frozen)
+
+
+def expires_at(plan: Plan) -> str | None:
+    """When the note says that an approval ends, in ISO 8601 and UTC; None where it does not say.
+
+    Raises:
+        NoteError: `time-unreadable`; a plan as read has none such.
+    """
+    if plan.expires is None:
+        return None
+    moment = read_time(plan.expires, zone=get_localzone(), end_of_day=True, key="expires")
+    return moment.isoformat(timespec="seconds")
 
 
 def _may_be_a_plan(data: bytes) -> bool:
