@@ -108,3 +108,24 @@ def test_a_step_whose_condition_is_false_is_skipped_and_said_to_be(project: Call
     done = house.await_note("If.md", "Done", "status: done")
     assert texts(house) == ["first", "last"]
     assert "skipped" in done.read_text()
+
+
+@pytest.mark.promise("9")
+def test_a_secret_argument_that_the_server_repeats_is_hidden_everywhere_but_in_the_blobs(
+    project: Callable[..., Project],
+) -> None:
+    house = project()
+    house.policy('rules:\n  - match: {tool: "record"}\n    secret: [text]\n')
+    house.start()
+    secret = "correct-horse-battery"
+    note = house.pending("Secret.md", plan(record("see below")).replace("see below", secret))
+    shown = note.read_text().split("%% signoff %%")[1]
+    assert secret not in shown
+    house.approve(note)
+    done = house.await_note("Secret.md", "Done", "status: done")
+    assert house.calls()[0]["arguments"]["text"] == secret
+    assert secret not in done.read_text().split("%% signoff %%")[1]
+    assert house.stop() == 0
+    for path in house.logs.rglob("*"):
+        if path.is_file() and "blobs" not in path.parts:
+            assert secret not in path.read_text(errors="replace"), path

@@ -45,6 +45,7 @@ from signoff.model import (
     StepStatus,
 )
 from signoff.plan import conditions, expressions
+from signoff.redact import secret_values
 from signoff.sequel import class_of, next_call, sequel
 from signoff.slots import Slots
 
@@ -107,8 +108,14 @@ class World(Protocol):
     def misfit(self, frozen: FrozenPlan, call: Call) -> str:
         """Empty where the final arguments fit the tool's input schema, else what is wrong."""
 
-    def summary(self, value: Json, secret: Iterable[str]) -> Json:
-        """A value as it may be shown: redacted and bounded."""
+    def summary(self, value: Json, secret: Iterable[str], hidden: Iterable[str] = ()) -> Json:
+        """A value as it may be shown: redacted and bounded.
+
+        Args:
+            value: what is to be shown.
+            secret: names whose values are hidden.
+            hidden: texts that are hidden wherever they stand.
+        """
 
     def shown(self, value: Json, secret: Iterable[str]) -> Json:
         """A value as a person approves it: redacted, in full."""
@@ -631,11 +638,11 @@ class Run:
         if ended.result is not None:
             attempt.result = await self._kept(ended.result)
             data["result"] = attempt.result
-            data["summary"] = self.world.summary(ended.result.text, ())
+            data["summary"] = self._said_by(begin, ended.result.text)
         else:
-            data["reason"], data["message"] = reason, self.world.summary(message, ())
+            data["reason"], data["message"] = reason, self._said_by(begin, message)
         if isinstance(ended.error, CallError) and ended.error.detail:
-            data["summary"] = self.world.summary(ended.error.detail, ())
+            data["summary"] = self._said_by(begin, ended.error.detail)
         status = _status_after(attempt.outcome)
         if follow.again:
             until = _now() + timedelta(seconds=follow.delay)
@@ -656,6 +663,11 @@ class Run:
             digest=self._plan.digest,
             data=data,
         )
+
+    def _said_by(self, begin: Begin, text: str) -> Json:
+        """What a server said, without the secret arguments it was given and may have repeated."""
+        hidden = secret_values(dict(begin.call.arguments), begin.terms.secret)
+        return self.world.summary(text, (), hidden)
 
     async def _kept(self, result: CallResult) -> str | None:
         """Store a result. Where that fails the call has happened all the same: it is recorded without."""

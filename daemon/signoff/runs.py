@@ -349,9 +349,10 @@ class Runs:
             return str(error)
         return f"{found[0].message} It was filled in at run time; nothing was called." if found else ""
 
-    def summary(self, value: Json, secret: Iterable[str]) -> Json:
+    def summary(self, value: Json, secret: Iterable[str], hidden: Iterable[str] = ()) -> Json:
         """See `World.summary`."""
-        return _bounded(self._parts.rules.redactor.json(value, set(secret)))
+        redactor, known = self._parts.rules.redactor, list(hidden)
+        return _bounded((redactor.knowing(known) if known else redactor).json(value, set(secret)))
 
     def shown(self, value: Json, secret: Iterable[str]) -> Json:
         """See `World.shown`."""

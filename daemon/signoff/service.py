@@ -130,9 +130,9 @@ class Daemon:
         await self.reconciler.runs.close(PATIENCE)
         with contextlib.suppress(TimeoutError, LedgerError):
             await asyncio.wait_for(self.reconciler.writeback.finish(), 1.0)
+        self._notebook.write(self.reconciler.presence.stamps)  # while it is known how the servers were
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._pool.stop(), SERVERS_PATIENCE)
-        self._notebook.write(self.reconciler.presence.stamps)
 
     def _sweep(self) -> None:
         """Remove what writes left behind that were cut short when the last daemon was killed."""

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
+from typing import cast
 
 import orjson
 from loguru import logger
@@ -20,12 +21,14 @@ from tzlocal import get_localzone
 from signoff import observe
 from signoff.config import Folders
 from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, UnsafeFile
+from signoff.flow import origin_step
 from signoff.ledger.entry import Event
 from signoff.model import FINAL, Folder, Json, JsonObject, PlanState, Status, StepStatus
 from signoff.note.splice import CannotSplice, set_keys, set_section, set_ticks
 from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
 from signoff.presence import Presence
+from signoff.redact import secret_values
 from signoff.say.questions import question_keys, question_section
 from signoff.say.section import front_keys, section
 from signoff.say.view import PlanView
@@ -219,7 +222,7 @@ class WriteBack:
         if presence.stamps.get(path) != stamp:
             self._look_again(path)  # somebody edited it: a gesture in it must be seen before we write
             return None
-        reading = observe.read(path, data, parts.rules.catalogue)
+        reading = presence.reading(path, data)
         return None if reading.id is not None and reading.id != plan_id else reading
 
     def _project_bytes(self, reading: observe.Reading, view: PlanView) -> bytes:
@@ -284,8 +287,19 @@ class WriteBack:
                 found = orjson.loads(self._parts.blobs.get(last.result))
             except (LedgerError, orjson.JSONDecodeError):
                 continue  # deleted after its retention time: the summary in the log remains
-            results[step.id] = self._parts.rules.redactor.json(found)  # type: ignore[assignment]
+            redactor = self._parts.rules.redactor.knowing(self._secrets_of(state, step.id))
+            results[step.id] = cast("JsonObject", redactor.json(found))
         return results
+
+    def _secrets_of(self, state: PlanState, step_id: str) -> list[str]:
+        """The secret arguments of a step, which its server may have repeated in its answer."""
+        frozen = self._presence.frozen(state.digest)
+        step = origin_step(frozen, step_id) if frozen else None
+        if frozen is None or step is None:
+            return []
+        secret = self._presence.assessment(frozen).secret(step.id)
+        calls = [dict(call.arguments) for call in step.calls] if secret else []
+        return [value for arguments in calls for value in secret_values(arguments, secret)]
 
     def _changes(self, state: PlanState) -> list[Change]:
         if state.replaces is None or state.status is not Status.PENDING:
