@@ -50,7 +50,7 @@ bench: dev          ## the figures, each beside the raw MCP client in the same r
 	$(BIN)/python -m benchmarks
 
 clean:              ## remove what was installed and cached; vault, config and logs stay
-	rm -rf $(VENV) tests/npm/node_modules tests/.npm .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/npm/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 help:               ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
