@@ -143,7 +143,8 @@ def test_a_server_can_be_disabled(read, entry):
         ('{"mcpServers": 5}', None, "an object or a list"),
         ('"words"', None, "No servers were found"),
         ('[{"command": "x"}]', None, 'needs a "name"'),
-        ('[{"name": "a", "command": "x"}, {"name": "a", "command": "y"}]', None, "two servers called 'a'"),
+        ('{"mcpServers": {"a": {"command": "x",\n"rate_limit": "often"}}}', 2, "10/m"),
+        ('{"mcpServers": {"a": {"command": "x",\n"replicas": 99}}}', 2, "at most 16"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_line_and_key(read, text, line, words):

@@ -242,7 +242,7 @@ async def test_a_burst_of_notices_is_answered_with_few_lists(project):
 async def test_what_cannot_be_called_is_refused_or_not_sent_with_its_reason(project):
     project.stub().server("off", command="x", disabled=True)
     project.server("keyless", command="x", env={"KEY": "${NO_SUCH_VARIABLE}"})
-    project.server("gone", command="/no/such/program").stub("--start-delay", "3", name="starting")
+    project.server("gone", command="/no/such/program").stub("--start-delay", "30", name="starting")
     async with project.pool() as pool:
         await until(lambda: all(pool.health()[name].status != "unknown" for name in ("stub", "gone")))
         for server, name, kind, code in [
@@ -254,7 +254,7 @@ async def test_what_cannot_be_called_is_refused_or_not_sent_with_its_reason(proj
             ("starting", "look", Transient, "server-starting"),
         ]:
             with pytest.raises(kind) as caught:
-                await pool.call(server, name, {}, timeout=5)
+                await pool.call(server, name, {}, timeout=0.5)
             assert (type(caught.value), caught.value.code) == (kind, code)
             assert (caught.value.server, caught.value.tool) == (server, name)
     assert project.calls() == []

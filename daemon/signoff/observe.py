@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from tzlocal import get_localzone
@@ -81,6 +81,35 @@ def read(path: str, data: bytes, catalogue: Catalogue) -> Reading:
     except NoteError as error:
         problem = error
     return Reading(path, data, sha256, note, plan, said, problem)
+
+
+class Readings:
+    """Readings at hand: a note is read again only where its bytes or its name changed.
+
+    Reading is a pure function of the bytes, the name and the catalogue, so this changes nothing but
+    time. The least recently used go when together they come from more than `MOST_BYTES`.
+    """
+
+    MOST_BYTES = 4 << 20
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._kept: dict[tuple[str, str], Reading] = {}
+        self._bytes = 0
+
+    def read(self, path: str, data: bytes) -> Reading:
+        """As `read`."""
+        key = (_title(path), hashlib.sha256(data).hexdigest())
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = read(path, data, self._catalogue)
+            self._bytes += len(data)
+        elif found.path != path:
+            found = replace(found, path=path)
+        self._kept[key] = found
+        while self._bytes > self.MOST_BYTES and len(self._kept) > 1:
+            self._bytes -= len(self._kept.pop(next(iter(self._kept))).data)
+        return found
 
 
 def bind(
@@ -180,9 +209,11 @@ def _with_known(views: Mapping[str, ServerView], known: FrozenPlan) -> Mapping[s
     for name, pin in known.pins.items():
         server, _, tool = name.partition(".")
         view = views.get(server)
-        if view is not None and view.tools is None and pin["launch"] == view.launch:
+        away = view is not None and (view.tools is None or view.cached)
+        if view is not None and away and pin["launch"] == view.launch:
             before = merged[server].tools or {}
-            merged[server] = ServerView(server, view.launch, {**before, tool: _pinned_tool(pin)})
+            tools = {**before, tool: _pinned_tool(pin)}
+            merged[server] = ServerView(server, view.launch, tools, cached=view.cached)
     return merged
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -18,6 +19,9 @@ from signoff.servers.incarnation import Incarnation
 from signoff.servers.outcome import Where
 from signoff.servers.owner import Owner
 from signoff.servers.tools import exact
+
+START_GRACE = 5.0
+"""Seconds that a call waits for a server that is being connected; for longer, it is tried again later."""
 
 _ANY_RESULT: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
@@ -45,6 +49,11 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
         CallError: there is none now.
     """
     incarnation = owner.incarnation
+    if incarnation is None and owner.trouble is None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_GRACE):
+                await owner.decided()
+        incarnation = owner.incarnation
     if incarnation is not None and not incarnation.fresh.is_set():
         await incarnation.fresh.wait()
         incarnation = owner.incarnation
@@ -61,6 +70,14 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
             server=where.server,
             tool=where.tool,
             code=f"server-{trouble.reason}",
+        )
+    wait = owner.breaker_wait()
+    if wait is not None:
+        raise outcome.not_sent(
+            where,
+            f"the server failed to connect again and again, and is tried next in {wait:.0f} seconds: "
+            f"{_clause(trouble.message)}",
+            code="breaker-open",
         )
     raise outcome.not_sent(where, f"the server is not available: {_clause(trouble.message)}")
 

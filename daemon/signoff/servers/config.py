@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from signoff.errors import ConfigError
+from signoff.model import Json, JsonObject
 from signoff.servers import jsonc
 from signoff.servers.entry import Entry, Source
 from signoff.servers.expand import Expander
@@ -76,13 +78,22 @@ def parse_servers(
         ConfigError: it has none of the forms, or an entry is wrong.
     """
     built_in = {"SIGNOFF_PYTHON": python, "workspaceFolder": str(root)}
-    servers: dict[str, ServerConfig] = {}
+    found: dict[str, list[ServerConfig]] = {}
     for name, entry in _entries(value, source):
-        if name in servers:
-            raise source.error(f"There are two servers called {name!r}.", name, hint="Rename one.")
         reader = Entry(name, entry, source, Expander(environ, built_in), root)
-        servers[name] = reader.read()
-    return servers
+        found.setdefault(name, []).append(reader.read())
+    return {name: _grouped(entries) for name, entries in found.items()}
+
+
+def _grouped(entries: list[ServerConfig]) -> ServerConfig:
+    """Several entries under one name are replicas of one server; what is pinned names all of them."""
+    first, *others = entries
+    identities: list[Json] = []
+    for entry in entries:
+        if entry.identity not in identities:
+            identities.append(dict(entry.identity))
+    identity: JsonObject = dict(first.identity) if len(identities) == 1 else {"replicas": identities}
+    return replace(first, identity=identity, peers=tuple(others)) if others else first
 
 
 def _entries(value: Any, source: Source) -> list[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from signoff.model import Json, JsonObject
 from signoff.servers import jsonc
 from signoff.servers.expand import Expander
 from signoff.servers.launch import HttpLaunch, ServerConfig, StdioLaunch, Transport
+from signoff.servers.rate import Rate
 
 _URL_KEYS = ("url", "serverUrl", "httpUrl")
 _TYPES: dict[str, Transport] = {
@@ -26,9 +27,11 @@ _TYPES: dict[str, Transport] = {
 _KNOWN = frozenset(
     {"name", "command", "args", "env", "environment", "cwd", "headers", "type", "transport", "transportType"}
     | {"disabled", "enabled", "required_env", "requiredEnv", "timeout", "max_concurrency", "trusted"}
+    | {"rate_limit", "replicas"}
     | {*_URL_KEYS, "description", "tags", "_comment", "comment", "alwaysAllow", "autoApprove", "icon"}
 )
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+MOST_REPLICAS = 16
 _SHORTEST_SECRET = 6
 """Characters; a shorter value (`true`, `587`) would blank out innocent words."""
 
@@ -84,6 +87,8 @@ class Entry:
             missing=tuple(self._expander.missing),
             timeout=self._seconds("timeout"),
             max_concurrency=self._positive("max_concurrency"),
+            rate_limit=self._rate("rate_limit"),
+            replicas=self._positive("replicas", most=MOST_REPLICAS) or 1,
             warnings=tuple(self._warnings),
             secrets=self._secrets(launch),
         )
@@ -204,11 +209,22 @@ class Entry:
             raise self._wrong(key, "true or false")
         return value
 
-    def _positive(self, key: str) -> int | None:
+    def _positive(self, key: str, *, most: int = 1_000_000) -> int | None:
         value = self._entry.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise self._wrong(key, "a whole number of at least 1")
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise self._wrong(key, f"a whole number of at least 1 and at most {most}")
         return value
+
+    def _rate(self, key: str) -> Rate | None:
+        value = self._entry.get(key)
+        if value is None:
+            return None
+        rate = Rate.read(value) if isinstance(value, str) else None
+        if rate is None:
+            raise self._wrong(key, "a number of calls in a time, such as 10/m or 1/30s")
+        return rate
 
     def _seconds(self, key: str) -> float | None:
         """A number of seconds (of milliseconds from 1000 on, as other programs have it), or `30s`."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from signoff.model import JsonObject
+from signoff.servers.rate import Rate
 
 Transport = Literal["stdio", "http", "sse"]
 
@@ -41,7 +42,10 @@ class ServerConfig:
         disabled: configured, but not to be used.
         missing: variables that it needs and that are not set.
         timeout: seconds for one call, where the file says so.
-        max_concurrency: calls in flight at once, where the file bounds it.
+        max_concurrency: calls in flight at once, all replicas together, where the file bounds it.
+        rate_limit: how often it may be called, where the file bounds it.
+        replicas: how many of it are started; calls go to the best of them.
+        peers: further entries under the same name, which share its calls.
         warnings: about the entry, for people.
         secrets: values that may not be shown anywhere.
     """
@@ -54,12 +58,23 @@ class ServerConfig:
     missing: tuple[str, ...] = ()
     timeout: float | None = None
     max_concurrency: int | None = None
+    rate_limit: Rate | None = None
+    replicas: int = 1
+    peers: tuple[ServerConfig, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def launch_identity(self) -> JsonObject:
         """What the digest pins: `{"command", "args"}` or `{"url"}`, with references unexpanded."""
         return dict(self.identity)
+
+    def instances(self) -> list[ServerConfig]:
+        """Every replica on its own, under the identity that they all share."""
+        return [
+            replace(entry, identity=self.identity, peers=(), replicas=1)
+            for entry in (self, *self.peers)
+            for _ in range(entry.replicas)
+        ]
 
     def scrub(self, text: str) -> str:
         """The text without this server's secrets."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from mcp import Client, MCPError
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from signoff import __version__
-from signoff.model import ServerView
+from signoff.model import ServerView, Tool
 from signoff.servers.config import HttpLaunch, ServerConfig
 from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.health import Breaker, ServerHealth, Status, backoff
@@ -30,6 +30,8 @@ from signoff.servers.stderr import StderrLog, log_path
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tools import Listing, list_tools
 from signoff.servers.trouble import Trouble, standing_trouble, trouble_of
+from signoff.servers.usage import Usage, usage_of
+from signoff.servers.window import Window
 
 if TYPE_CHECKING:
     from mcp.client.session import IncomingMessage
@@ -71,8 +73,11 @@ class Owner:
         logs: Path | None,
         on_change: Callable[[str], None],
         connect_timeout: float = CONNECT_TIMEOUT,
+        label: str = "",
+        cached: Mapping[str, Tool] | None = None,
     ) -> None:
         self.config = config
+        self.label = label or config.name
         self.settled = asyncio.Event()
         self.incarnation: Incarnation | None = None
         self.trouble: Trouble | None = standing_trouble(config)
@@ -85,8 +90,18 @@ class Owner:
         self._generation = 0
         self._short_lives = 0
         self._listing: Listing | None = None
+        self._cached = cached
+        self._calls = 0
+        self._window = Window()
+        self._changed: str | None = None
+        self._told: tuple[str, str] = ("", "")
+        self._next_attempt: float | None = None
+        self._pid: int | None = None
+        self._usage: Usage | None = None
+        self._cpu_percent: float | None = None
         self._clock: asyncio.Timeout | None = None
         self._wake = asyncio.Event()
+        self._news = asyncio.Event()
         self._stopping = False
         self._restarting = False
         self._relist = False
@@ -100,12 +115,13 @@ class Owner:
 
     def view(self) -> ServerView:
         """The server as the reader and the gate see it; tools stay known while it is away."""
-        tools = None if self._listing is None else self._listing.tools
+        tools = self._cached if self._listing is None else self._listing.tools
         return ServerView(
             name=self.config.name,
             launch=self.config.launch_identity(),
             tools=tools,
             problem="" if tools is not None else self._problem(),
+            cached=self._listing is None and tools is not None,
         )
 
     def _problem(self) -> str:
@@ -114,6 +130,9 @@ class Owner:
     def health(self) -> ServerHealth:
         """Its condition now."""
         status, reason, message = self._condition()
+        now = _now()
+        figures = self._window.figures(now)
+        incarnation = self.incarnation
         return ServerHealth(
             status=status,
             last_check=self._last_check,
@@ -123,7 +142,37 @@ class Owner:
             breaker=self._breaker.state(_now()),
             reason=reason,
             message=message,
+            changed=self._changed,
+            next_attempt=None if self._next_attempt is None else round(max(0.0, self._next_attempt - now), 1),
+            median_ms=figures.median_ms,
+            p95_ms=figures.p95_ms,
+            call_median_ms=figures.call_median_ms,
+            call_p95_ms=figures.call_p95_ms,
+            errors=figures.errors,
+            error_rate=figures.error_rate,
+            flapping=figures.flapping,
+            in_flight=0 if incarnation is None else incarnation.in_flight,
+            calls=self._calls,
+            replicas_up=int(incarnation is not None),
+            pid=self._pid if incarnation is not None else None,
+            processes=None if self._usage is None else self._usage.processes,
+            memory_bytes=None if self._usage is None else self._usage.memory_bytes,
+            cpu_percent=self._cpu_percent,
         )
+
+    async def decided(self) -> None:
+        """Returns once it is connected, or it is known why not."""
+        while self.incarnation is None and self.trouble is None and not self._stopping:
+            await self._news.wait()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def breaker_wait(self) -> float | None:
+        """Seconds until the open breaker lets an attempt through; None where it is not open."""
+        now = _now()
+        return self._breaker.wait(now) if self._breaker.state(now) == "open" else None
 
     def _condition(self) -> tuple[Status, str, str]:
         if self.incarnation is None:
@@ -156,13 +205,15 @@ class Owner:
             with contextlib.suppress(RuntimeError):  # it has run out by itself
                 self._clock.reschedule(_now())
 
-    def answered(self) -> None:
+    def answered(self, milliseconds: float) -> None:
         """A call was answered."""
         self._faults_in_row = 0
+        self._calls += 1
+        self._window.called(_now(), milliseconds)
 
     def faulted(self, message: str) -> None:
         """A call ended in a fault of the server: three in a row, and it counts as degraded."""
-        self._errors += 1
+        self._failed()
         self._faults_in_row += 1
         if self._faults_in_row >= 3 and self.trouble is None:
             self._change(Trouble("failing", message))
@@ -180,21 +231,37 @@ class Owner:
             self._silent(incarnation)
         except MCPError as error:
             if not incarnation.connected:
-                self._errors += 1
+                self._failed()
             elif error.code != types.METHOD_NOT_FOUND:
                 self._change(Trouble("failing", self.config.scrub(error.message)))
         else:
-            self._response_ms = round((_now() - began) * 1000, 3)
+            self._measured(began)
             self._unanswered = 0
             if self.trouble is not None and incarnation is self.incarnation:
                 self._faults_in_row = 0
                 self._change(None)
         self._last_check = _utc()
+        await self._look_at_usage()
         return self.health()
+
+    async def _look_at_usage(self) -> None:
+        """Memory and processor time of its processes; another thread reads them, for that takes a while."""
+        if self._pid is None or self.incarnation is None:
+            return
+        before, self._usage = self._usage, await asyncio.to_thread(usage_of, self._pid)
+        self._cpu_percent = None if self._usage is None else self._usage.cpu_percent(before)
+
+    def _measured(self, began: float) -> None:
+        self._response_ms = round((_now() - began) * 1000, 3)
+        self._window.checked(_now(), self._response_ms)
+
+    def _failed(self) -> None:
+        self._errors += 1
+        self._window.failed(_now())
 
     def _silent(self, incarnation: Incarnation) -> None:
         """It did not answer a check. Busy with a call it may be silent; with none, it is frozen."""
-        self._errors += 1
+        self._failed()
         self._unanswered += 1
         self._change(Trouble("not-answering", f"It did not answer within {PING_TIMEOUT:g} seconds."))
         if self._unanswered >= MOST_UNANSWERED and not incarnation.in_flight:
@@ -215,6 +282,7 @@ class Owner:
         finally:
             self.incarnation = None
             self.settled.set()
+            self._tell()
 
     async def _pause(self) -> None:
         failures = max(self._breaker.failures - 1, self._short_lives)
@@ -223,9 +291,11 @@ class Owner:
         if self._restarting or self._stopping:
             return
         self._wake.clear()
+        self._next_attempt = _now() + delay
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._wake.wait()
+        self._next_attempt = None
 
     async def _live(self) -> None:
         """One connection, from its beginning to its end; whatever goes wrong is noted, not raised."""
@@ -263,7 +333,7 @@ class Owner:
         launch = self.config.launch
         if isinstance(launch, HttpLaunch):
             return HttpLink(launch, on_closed=self._wake.set)
-        path = log_path(self._logs / "servers", self.config.name) if self._logs else None
+        path = log_path(self._logs / "servers", self.label) if self._logs else None
         stderr = StderrLog(path, scrub=self.config.scrub)
         return StdioLink(launch, keeper=self._keeper, stderr=stderr, on_closed=self._wake.set)
 
@@ -284,8 +354,9 @@ class Owner:
         began = _now()
         self._relist = False
         listing = await list_tools(client)
-        self._response_ms = round((_now() - began) * 1000, 3)
+        self._measured(began)
         self._last_check = _utc()
+        self._pid, self._usage, self._cpu_percent = link.pid, None, None
         self._generation += 1
         incarnation = Incarnation(self._generation, client, link, listing)
         incarnation.idle.set()
@@ -370,8 +441,8 @@ class Owner:
         """Notes why a connection could not be made, or was lost."""
         if self._stopping or self._restarting:
             return
-        self._errors += 1
         self._last_check = _utc()
+        self._failed()
         if began is None:
             if self._mode == "auto" and link.reason == "exited" and self.config.transport == "stdio":
                 self._mode = "legacy"  # it may have died of the question which protocol it speaks
@@ -379,12 +450,17 @@ class Owner:
                 return
             self._breaker.failed(_now())
         else:
+            self._window.lost(_now())
             self._short_lives = self._short_lives + 1 if _now() - began < SHORT_LIFE else 0
         self._change(await trouble_of(self.config, link, exchange, failure))
         self.settled.set()
 
     def _change(self, trouble: Trouble | None) -> None:
         self.trouble = trouble
+        told = self._condition()[:2]
+        if told != self._told:
+            self._told, self._changed = told, _utc()
+        self._tell()
         self._on_change(self.config.name)
 
 
