@@ -7,6 +7,7 @@ part in two hundred of the time. Nothing is opened: stamps are compared, and wha
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ ACTIVE = (Folder.INBOX, Folder.PENDING, Folder.APPROVED, Folder.FAILED)
 ARCHIVE = (Folder.DONE, Folder.REJECTED)
 ARCHIVE_EVERY = 60.0
 """Seconds, at least, between two scans of the archives."""
+_NUMBERED = re.compile(r" \d+$")
 SHARE = 200
 """Scanning the archives takes at most one part in this many of the time."""
 
@@ -68,14 +70,31 @@ class Scan:
         begun = time.monotonic()
         ours = {ended.path for ended in self._state.ended.values()}
         ours.update(plan.path for plan in self._state.plans.values())
+        found = dict(self._vault.scan(*ARCHIVE))
+        missed = self._missed(ours - found.keys())
         presence = self._reconciler.presence
-        for path, stamp in self._vault.scan(*ARCHIVE):
-            known = presence.stamps.get(path)
-            if known != stamp and (path in ours or self._is_misplaced(path)):
+        for path, stamp in found.items():
+            if presence.stamps.get(path) == stamp:
+                continue
+            if path in ours or self._is_misplaced(path) or _name(path) in missed:
                 self._reconciler.hint(path)
         took = time.monotonic() - begun
         self._archive_due = time.monotonic() + max(ARCHIVE_EVERY, took * SHARE)
 
+    def _missed(self, paths: set[str]) -> set[str]:
+        """The names of notes that are not where they were last seen.
+
+        The daemon may have been killed after it moved one and before it recorded where to.
+        """
+        archived = {path for path in paths if self._vault.kind_of(path) in ARCHIVE}
+        gone = {path for path in paths - archived if self._vault.stamp(path) is None}
+        return {_name(path) for path in archived | gone}
+
     def _is_misplaced(self, path: str) -> bool:
         """Was a plan's note last seen here, though it does not belong here (a person moved it)?"""
         return path in self._reconciler.presence.ids
+
+
+def _name(path: str) -> str:
+    """The name of a note, without the number that a move may have put behind it."""
+    return _NUMBERED.sub("", path.rsplit("/", 1)[-1].rpartition(".")[0])
