@@ -99,7 +99,7 @@ class Readings:
 
     def read(self, path: str, data: bytes) -> Reading:
         """As `read`."""
-        key = (_title(path), hashlib.sha256(data).hexdigest())
+        key = (path.rsplit("/", 1)[-1], hashlib.sha256(data).hexdigest())
         found = self._kept.pop(key, None)
         if found is None:
             found = read(path, data, self._catalogue)

@@ -64,6 +64,8 @@ class Presence:
         self._remembered: dict[str, _Remembered] = {}
         self._frozen: dict[str, FrozenPlan] = {}
         self._assessed: dict[str, Assessment] = {}
+        self._bound: dict[str, tuple[tuple[object, ...], observe.Sight]] = {}
+        self._readings = observe.Readings(parts.rules.catalogue)
 
     # ------------------------------------------------------------ notes
 
@@ -90,6 +92,10 @@ class Presence:
             before = now
             await asyncio.sleep(self._parts.settings.vault.settle)
         return None
+
+    def reading(self, path: str, data: bytes) -> observe.Reading:
+        """A note as read, at little cost where the same bytes were read before."""
+        return self._readings.read(path, data)
 
     def own_write(self, path: str, stamp: Stamp, plan_id: str | None = None) -> None:
         """Remember a note as the daemon itself left it; what was written to it since is somebody else's."""
@@ -133,6 +139,7 @@ class Presence:
         if plan_id is not None and self.paths.get(plan_id) == path:
             del self.paths[plan_id]
             self._remembered.pop(plan_id, None)
+            self._bound.pop(plan_id, None)
         return plan_id
 
     def retire(self, plan_id: str) -> None:
@@ -140,6 +147,7 @@ class Presence:
         self.sections.pop(plan_id, None)
         self._inodes.pop(plan_id, None)
         self._remembered.pop(plan_id, None)
+        self._bound.pop(plan_id, None)
 
     def quiet_in(self, path: str) -> float:
         """Seconds until the daemon may write to a note; 0 where it may now.
@@ -191,7 +199,12 @@ class Presence:
         """A reading bound to the servers as they are now."""
         state = self._parts.state.plans.get(plan_id) if plan_id else None
         was_approved = state is not None and self._parts.vault.kind_of(state.path) is Folder.APPROVED
-        return observe.bind(
+        digest = state.digest if state else None
+        key = (reading.path, reading.sha256, folder, digest, was_approved, self.views_version)
+        kept = self._bound.get(plan_id) if plan_id else None
+        if kept is not None and kept[0] == key:
+            return kept[1]
+        sight = observe.bind(
             reading,
             folder,
             plan_id,
@@ -200,6 +213,9 @@ class Presence:
             known=self.frozen(state.digest) if state else None,
             was_approved=was_approved,
         )
+        if plan_id and state is not None:
+            self._bound[plan_id] = (key, sight)
+        return sight
 
     def views(self) -> Mapping[str, ServerView]:
         """What is known of each server."""
@@ -278,7 +294,7 @@ class Presence:
             data, stamp = self._parts.vault.read(path)
         except (UnsafeFile, OSError):
             return None, Stamp(0, 0, 0)
-        reading = observe.read(path, data, self._parts.rules.catalogue)
+        reading = self.reading(path, data)
         sight = self.bind(reading, folder, plan_id)
         if sight.seen.conflict_copy or (reading.id is not None and reading.id != plan_id):
             return None, stamp

@@ -154,7 +154,7 @@ class Reconciler:
             return
         data, stamp = found
         self.presence.stamps[path] = stamp
-        reading = observe.read(path, data, self._parts.rules.catalogue)
+        reading = self.presence.reading(path, data)
         plan_id = self._plan_of(reading)
         async with self.lock(plan_id or path):
             sight = self.presence.bind(reading, folder, plan_id)
@@ -215,7 +215,7 @@ class Reconciler:
             data, _ = self._parts.vault.read(path)
         except (UnsafeFile, OSError):
             return False
-        found = observe.read(path, data, self._parts.rules.catalogue)
+        found = self.presence.reading(path, data)
         return found.id == plan_id or (found.problem is not None and self.presence.ids.get(path) == plan_id)
 
     def _gone(self, path: str) -> None:
