@@ -16,6 +16,7 @@ from signoff.config.section import suggestion
 from signoff.errors import NoteError
 from signoff.model import Json, Plan
 from signoff.note.document import Note
+from signoff.plan.placeholders import is_placeholder
 from signoff.plan.steps import Source
 from signoff.plan.times import read_time
 
@@ -28,6 +29,8 @@ HEADER_KEYS = frozenset(
 MODES = ("sequential", "parallel")
 ON_FAILURE = ("stop", "continue", "undo")
 PRIORITIES = ("high", "normal", "low")
+_FILLED_IN = ("title", "id", "proposed_by", "depends_on", "run_at", "schedule")
+"""What templates leave to the author."""
 
 _PLAN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
@@ -46,6 +49,7 @@ def read_header(note: Note, fallback_title: str) -> Plan:
     written = {key: value for key, value in front.values.items() if value not in (None, "")} if front else {}
     source = Source(written, front.places if front else {}, (), 1, "the plan")
     _refuse_other_spellings(source)
+    _refuse_placeholders(source)
     plan_id = _plan_id(source, "id", source.text("id")) if "id" in written else None
     depends_on = source.texts("depends_on") if "depends_on" in written else ()
     for other in depends_on:
@@ -76,6 +80,19 @@ def _refuse_other_spellings(source: Source) -> None:
                 f"The key `{key[:60]}` is not read; it is spelled `{meant}`.",
                 key,
                 hint=f"Write `{meant}:`.",
+            )
+
+
+def _refuse_placeholders(source: Source) -> None:
+    """What a template left to be filled in is not shown to anybody as a title or a time."""
+    for key in (*_FILLED_IN, *EXPIRY_KEYS):
+        value = source.values.get(key)
+        if isinstance(value, str) and is_placeholder(value):
+            raise source.question(
+                "placeholder",
+                f"`{key}` is still to be filled in: `{value.strip()}`.",
+                key,
+                hint="Write what is meant in its place, or delete the line.",
             )
 
 

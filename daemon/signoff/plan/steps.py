@@ -19,6 +19,7 @@ from signoff.errors import NoteError, SignoffError
 from signoff.model import Json, Step
 from signoff.note.places import Path, Place
 from signoff.plan.expressions import CLOSE, OPEN, only_expression
+from signoff.plan.placeholders import placeholders_in
 
 STEP_KEYS = (
     "id",
@@ -190,7 +191,22 @@ def read_action(source: Source) -> str:
 
 def _arguments(source: Source) -> dict[str, Json]:
     """What is written under `with`; nothing where there is none."""
-    return dict(source.mapping("with")) if "with" in source.values else {}
+    arguments = dict(source.mapping("with")) if "with" in source.values else {}
+    _refuse_placeholders(source, "with", arguments)
+    return arguments
+
+
+def _refuse_placeholders(source: Source, key: str, value: Json) -> None:
+    """What a template left to be filled in is never meant."""
+    for path, found in placeholders_in(value):
+        inside = f", `{path[0]}`" if path and isinstance(path[0], str) else ""
+        raise source.question(
+            "placeholder",
+            f"`{key}` of {source.what}{inside} is still to be filled in: `{found}`.",
+            key,
+            *path,
+            hint="Write what is meant in its place.",
+        )
 
 
 def _id(source: Source, key: str) -> str:
@@ -236,6 +252,7 @@ def _limits(source: Source, key: str) -> str:
 
 def _for_each(source: Source, key: str) -> Json:
     value = source.values[key]
+    _refuse_placeholders(source, key, value)
     if isinstance(value, list) or (isinstance(value, str) and only_expression(value.strip()) is not None):
         return value.strip() if isinstance(value, str) else value
     raise source.wrong_type(key, "a list, or one expression that gives a list")
