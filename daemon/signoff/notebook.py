@@ -18,6 +18,7 @@ from signoff.model import Folder
 from signoff.parts import Parts
 from signoff.places import Places
 from signoff.say.dashboard import dashboard
+from signoff.servers.history import History
 from signoff.servers.pool import ServerPool
 
 NAME = "Dashboard.md"
@@ -26,13 +27,18 @@ MARK = "Written by Signoff"
 
 
 class Notebook:
-    """The daemon's derived files."""
+    """The daemon's derived files.
+
+    Attributes:
+        history: how the servers were over time.
+    """
 
     def __init__(self, parts: Parts, pool: ServerPool, places: Places) -> None:
         self._parts = parts
         self._pool = pool
         self._places = places
         self._basis: object = None
+        self.history = History(places.health)
         system.make_owner_only_directory(places.state)
 
     def dashboard(self) -> bytes | None:
@@ -67,6 +73,7 @@ class Notebook:
         try:
             durable.replace(self._places.notes, orjson.dumps(archived), mode=0o600)
             durable.replace(self._places.servers, orjson.dumps(servers, default=str), mode=0o600)
+            self.history.save()
         except OSError as error:
             logger.warning("What was learnt could not be written down: {}", error)
 

@@ -19,6 +19,7 @@ class Places:
         self.notes = logs / "state" / "notes.json"
         self.servers = logs / "state" / "servers.json"
         self.tools = logs / "state" / "tools.json"
+        self.health = logs / "state" / "health.jsonl"
         self.checkpoint = logs / "audit" / "checkpoint.json"
         self.checkpoint_key = config / "secrets" / "checkpoint.key"
         self.checkpoint_public = config / "secrets" / "checkpoint.pub"

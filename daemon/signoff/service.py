@@ -24,7 +24,7 @@ from signoff.catalogue import load_catalogue
 from signoff.config import Settings, load_environment
 from signoff.config.roster import Roster
 from signoff.errands import Errands
-from signoff.errors import LedgerError, SignoffError
+from signoff.errors import LedgerError
 from signoff.flow import origin_id
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.checkpoint import ensure_key
@@ -46,6 +46,7 @@ from signoff.runs import annotations_of
 from signoff.scan import Scan
 from signoff.schedule import Schedule
 from signoff.servers.config import load_servers
+from signoff.servers.health import ServerHealth
 from signoff.servers.pool import ServerPool
 from signoff.vault import Vault
 from signoff.watch import Watch
@@ -54,7 +55,7 @@ PATIENCE = 4.0
 """Seconds that calls in flight are awaited when the daemon is stopped."""
 SERVERS_PATIENCE = 3.5
 FIRST_LOOK = 15.0
-"""Seconds that the first look at the notes waits for servers that are still connecting."""
+"""Seconds that the first look at the notes waits for servers of which nothing is known yet."""
 IDLE_CHECK = 0.05
 
 
@@ -93,6 +94,7 @@ class Daemon:
         self._errands = Errands(parts, self.reconciler, self._requests, pool.restart)
         self._scan = Scan(parts.vault, parts.state, self.reconciler)
         self._notebook = Notebook(parts, pool, places)
+        pool.subscribe(self._notebook.history.noted_change)
         self._watch = Watch(
             [*self._scan.watched(), places.requests],
             self._hinted,
@@ -174,7 +176,7 @@ class Daemon:
 
     async def _first_look(self) -> None:
         """Requests, then every note, then the plans that were live when the daemon last ended."""
-        connecting = asyncio.ensure_future(self._pool.settled(FIRST_LOOK))
+        connecting = asyncio.ensure_future(self._pool.known(FIRST_LOOK))
         stopping = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -235,9 +237,11 @@ class Daemon:
             await asyncio.to_thread(self._notebook.write_dashboard, text)
 
     async def _check_servers(self) -> None:
-        for name in list(self._pool.health()):
-            with contextlib.suppress(SignoffError):
-                await self._pool.check(name)
+        names = list(self._pool.health())
+        found = await asyncio.gather(*(self._pool.check(name) for name in names), return_exceptions=True)
+        for name, health in zip(names, found, strict=True):
+            if isinstance(health, ServerHealth):
+                self._notebook.history.note(name, health)
         self._notebook.write(self.reconciler.presence.stamps)
 
     # ------------------------------------------------------------ once
@@ -303,7 +307,15 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
             async with _ledger(places) as (ledger, state):
                 tell = _Changes()
                 pool = ServerPool(
-                    configs, logs=settings.logs, on_change=tell, default_timeout=settings.execution.timeout
+                    configs,
+                    logs=settings.logs,
+                    on_change=tell,
+                    definitions=places.tools,
+                    capabilities={
+                        action.name: [(tool.server, tool.tool) for tool in action.tools]
+                        for action in rules.catalogue.actions.values()
+                    },
+                    default_timeout=settings.execution.timeout,
                 )
                 parts = Parts(settings, rules, vault, ledger, state, BlobStore(places.blobs), pool)
                 daemon = Daemon(parts, pool, places, once=once)
