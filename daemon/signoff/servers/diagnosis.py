@@ -86,7 +86,7 @@ def diagnose(config: ServerConfig, health: ServerHealth, view: ServerView) -> Di
     """
     findings = [
         *_condition(config, health),
-        *_breaker(health),
+        *_breaker(config, health),
         *_flapping(config, health),
         *_slow(health),
         *_errors(health),
@@ -100,7 +100,8 @@ def diagnose(config: ServerConfig, health: ServerHealth, view: ServerView) -> Di
 
 def _condition(config: ServerConfig, health: ServerHealth) -> list[Finding]:
     if health.status == "unknown":
-        return [Finding("unknown", "It has not been connected yet.", "Ask it: signoff servers check {name}")]
+        do = f"Ask it: signoff servers check {config.name}"
+        return [Finding("unknown", "It has not been connected yet.", do)]
     if not health.reason:
         return []
     reason = health.reason.removeprefix("replica-")
@@ -109,7 +110,7 @@ def _condition(config: ServerConfig, health: ServerHealth) -> list[Finding]:
     return [Finding(reason, health.message, do.replace("{name}", config.name))]
 
 
-def _breaker(health: ServerHealth) -> list[Finding]:
+def _breaker(config: ServerConfig, health: ServerHealth) -> list[Finding]:
     if health.breaker == "closed":
         return []
     wait = (
@@ -119,7 +120,7 @@ def _breaker(health: ServerHealth) -> list[Finding]:
         Finding(
             "breaker-open",
             f"Connecting failed again and again, so it is tried only now and then.{wait}",
-            "Once it is mended it is used again by itself; at once with: signoff servers restart NAME",
+            f"Once it is mended it is used again by itself; at once with: signoff servers restart {config.name}",
         )
     ]
 
