@@ -76,10 +76,18 @@ class Reconciler:
         if path in self._looking:
             self._again.add(path)
             return
+        if self.writeback.in_hand(path):
+            return  # our own write, or looked at as soon as that is done
         stamp = self._parts.vault.stamp(path)
         if stamp is not None and self.presence.stamps.get(path) == stamp:
             return  # our own write, or already taken into account
+        if stamp is None and self._is_unknown(path):
+            return  # gone, and nothing is known of it
         self._look(path)
+
+    def _is_unknown(self, path: str) -> bool:
+        known = (self.presence.ids, self.presence.stamps, self.deeds.asked, self._refused)
+        return not any(path in each for each in known)
 
     def _set_timer(self, path: str, after: float) -> None:
         """Look at a note in so many seconds, or sooner where that was planned already."""

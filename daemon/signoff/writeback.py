@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from typing import cast
 
@@ -23,7 +23,7 @@ from signoff.config import Folders
 from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, UnsafeFile
 from signoff.flow import origin_step
 from signoff.ledger.entry import Event
-from signoff.model import FINAL, Folder, Json, JsonObject, PlanState, Status, StepStatus
+from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status, StepStatus
 from signoff.note.splice import CannotSplice, set_keys, set_section, set_ticks
 from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
@@ -35,6 +35,10 @@ from signoff.say.view import PlanView
 
 PACE = 0.25
 """Seconds between two writes to the note of a running plan."""
+SLOWEST = 0.7
+"""Seconds until progress is in the note however many plans run: a second is promised."""
+A_WRITE = 0.007
+"""Seconds of pace for each note that waits to be written; about what a write costs."""
 TRIES = 10
 
 FOLDER_OF: Mapping[Status, Folder] = {
@@ -53,8 +57,10 @@ FOLDER_OF: Mapping[Status, Folder] = {
 """Where the note of a plan belongs."""
 
 
-def projected(reading: observe.Reading, plan_id: str, view: PlanView, previous: str | None) -> bytes:
-    """The note as the ledger would have it. Pure.
+def projected(
+    reading: observe.Reading, plan_id: str, view: PlanView, previous: str | None, told: str | None = None
+) -> bytes:
+    """The note as the ledger would have it; `told` is the section, where it is known already. Pure.
 
     Raises:
         CannotSplice: where its front matter is too broken to write a key into.
@@ -67,7 +73,7 @@ def projected(reading: observe.Reading, plan_id: str, view: PlanView, previous: 
     if view.state.status is Status.PENDING and reading.gesture.ticked:
         keys["approved"] = False  # a tick given before this preview approves nothing
     data = set_ticks(reading.data, _marks(reading, view.state))
-    return set_section(set_keys(data, keys), section(view), previous=previous)
+    return set_section(set_keys(data, keys), section(view) if told is None else told, previous=previous)
 
 
 def questioned(data: bytes, error: NoteError) -> bytes:
@@ -103,17 +109,44 @@ class WriteBack:
         self._later: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[bool]] = set()
         self._written_at: dict[str, float] = {}
+        self._in_hand: set[str] = set()
 
     # ------------------------------------------------------------ when
 
     def soon(self, plan_id: str) -> None:
-        """Write the note of a plan at the next fitting moment; many calls make one write."""
-        if plan_id in self._later:
-            return
+        """Write the note of a plan at the next fitting moment; many calls make one write.
+
+        What a running plan has come to is told in steps: a plan that ends sooner is written once.
+        """
+        loop = asyncio.get_running_loop()
         since = time.monotonic() - self._written_at.get(plan_id, 0.0)
-        self._later[plan_id] = asyncio.get_running_loop().call_later(
-            max(0.0, PACE - since), self._start, plan_id
-        )
+        live = self._parts.state.status(plan_id) in LIVE
+        when = loop.time() + (self._pace() if live else max(0.0, PACE - since))
+        planned = self._later.get(plan_id)
+        if planned is not None:
+            if live or planned.when() <= when:
+                return
+            planned.cancel()
+        self._later[plan_id] = loop.call_at(when, self._start, plan_id)
+
+    def _pace(self) -> float:
+        """Seconds until the progress of a plan is told: longer where many plans tell theirs."""
+        return min(SLOWEST, max(PACE, A_WRITE * (len(self._later) + len(self._tasks))))
+
+    def in_hand(self, path: str) -> bool:
+        """Is the daemon itself just writing or moving this note? It is looked at right afterwards."""
+        return path in self._in_hand
+
+    @contextlib.contextmanager
+    def _taken(self, *paths: str) -> Iterator[None]:
+        """While the daemon writes to these paths, the events that this causes wake nobody."""
+        self._in_hand.update(paths)
+        try:
+            yield
+        finally:
+            self._in_hand.difference_update(paths)
+            for path in paths:
+                self._look_again(path)  # nothing happens unless somebody else wrote to it meanwhile
 
     def _start(self, plan_id: str) -> None:
         self._later.pop(plan_id, None)
@@ -182,13 +215,15 @@ class WriteBack:
             return False
         status = state.status
         view = self.view(state)
-        new = self._project_bytes(reading, view)
+        told = section(view)
+        new = self._project_bytes(reading, view, told)
         if new != reading.data:
-            stamp = await asyncio.to_thread(parts.vault.write, path, new, expect=reading.data)
-            presence.own_write(path, stamp, plan_id)
+            with self._taken(path):
+                stamp = await asyncio.to_thread(parts.vault.write, path, new, expect=reading.data)
+                presence.own_write(path, stamp, plan_id)
         else:
             presence.carry(path, plan_id)
-        presence.sections[plan_id] = section(view)
+        presence.sections[plan_id] = told
         self._written_at[plan_id] = time.monotonic()
         events = await self._move(state, path, FOLDER_OF[status])
         shown = status is Status.PENDING and not state.presented
@@ -225,14 +260,14 @@ class WriteBack:
         reading = presence.reading(path, data)
         return None if reading.id is not None and reading.id != plan_id else reading
 
-    def _project_bytes(self, reading: observe.Reading, view: PlanView) -> bytes:
+    def _project_bytes(self, reading: observe.Reading, view: PlanView, told: str) -> bytes:
         plan_id = view.state.id
         try:
-            return projected(reading, plan_id, view, self._presence.sections.get(plan_id))
+            return projected(reading, plan_id, view, self._presence.sections.get(plan_id), told)
         except CannotSplice:
             if view.state.status is Status.PENDING:
                 raise  # a gesture that stands in it could not be undone: it is not shown for approval
-            return set_section(reading.data, section(view), previous=self._presence.sections.get(plan_id))
+            return set_section(reading.data, told, previous=self._presence.sections.get(plan_id))
 
     async def _move(self, state: PlanState, path: str, folder: Folder) -> list[Event]:
         """Put the note where it belongs; what is to be recorded of it."""
@@ -323,10 +358,11 @@ class WriteBack:
         if new == data:
             return False
         try:
-            stamp = await asyncio.to_thread(self._parts.vault.write, path, new, expect=data)
+            with self._taken(path):
+                stamp = await asyncio.to_thread(self._parts.vault.write, path, new, expect=data)
+                self._presence.own_write(path, stamp)
         except (NoteChanged, FileNotFoundError):
             return None
-        self._presence.own_write(path, stamp)
         return True
 
 
