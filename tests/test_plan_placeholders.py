@@ -44,8 +44,8 @@ def test_what_only_stands_in_angle_brackets_is_an_argument(text: str) -> None:
 
 
 def test_a_whole_line_of_a_text_that_says_what_belongs_there_is_a_question() -> None:
-    body = "---\naction: email\nwith:\n  to: a@b.c\n  subject: x\n  body: |\n    Hello,\n\n    <the text of it>\n---\n"
-    asked = question(body)
+    body = "  body: |\n    Hello,\n\n    <the text of it>\n"
+    asked = question(f"---\naction: email\nwith:\n  to: a@b.c\n  subject: x\n{body}---\n")
     assert (asked.code, asked.line) == ("placeholder", 6)
     assert "`<the text of it>`" in asked.message
 
@@ -63,7 +63,8 @@ def test_a_placeholder_in_undo_and_in_for_each_is_a_question_at_its_own_line() -
     head = "# A\n\n## Steps\n\n1. Go\n   ```yaml\n   action: email\n"
     undo = (
         head
-        + "   with:\n     to: a@b.c\n     subject: x\n   undo:\n     action: email\n     with:\n       to: <whom>\n   ```\n"
+        + "   with:\n     to: a@b.c\n     subject: x\n"
+        + "   undo:\n     action: email\n     with:\n       to: <whom>\n   ```\n"
     )
     assert (question(undo).code, question(undo).line) == ("placeholder", 14)
     each = head + "   for_each:\n     - a@b.c\n     - <another address>\n   with:\n     to: x\n   ```\n"

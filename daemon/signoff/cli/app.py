@@ -124,6 +124,32 @@ def run(
     running.run(_project(_asked(context, config, as_json=False)), once=once)
 
 
+@app.command()
+def new(
+    context: typer.Context,
+    template: Annotated[
+        str | None, typer.Argument(metavar="[TEMPLATE]", help="Its name. Default: list them.")
+    ] = None,
+    *,
+    title: Annotated[
+        str | None, typer.Option("--title", help="What the note is called. Default: as the template.")
+    ] = None,
+    folder: Annotated[
+        str | None, typer.Option("--folder", metavar="FOLDER", help="An inbox folder of the vault.")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Make a note in the inbox of a template, or list the templates."""
+    from signoff.cli import templating
+
+    asked = _asked(context, config, as_json=as_json)
+    if template is None:
+        templating.show(_project(asked), as_json=asked.as_json)
+    else:
+        templating.new(_project(asked), template, title=title, folder=folder, as_json=asked.as_json)
+
+
 # ---------------------------------------------------------------- decisions
 
 
