@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from loguru import logger
@@ -30,6 +31,7 @@ class Errands:
         self._reconciler = reconciler
         self._requests = requests
         self._restart = restart
+        self._told: dict[str, str] = {}
         self.busy = False
 
     async def run(self) -> None:
@@ -43,17 +45,27 @@ class Errands:
                     logger.warning("{} is no request; it was set aside.", request.name)
                     self._requests.drop(request)
                 else:
-                    await self._answer(request)
+                    await self._try(request)
         finally:
             self.busy = False
+
+    async def _try(self, request: Request) -> None:
+        """Answer a request; where that cannot be done now, it waits, and no other waits for it."""
+        try:
+            await self._answer(request)
+        except (LedgerError, OSError) as error:
+            if self._told.get(request.name) != str(error):
+                self._told[request.name] = str(error)
+                logger.error("A request to {} {} waits: {}", request.kind, request.plan, error)
+        else:
+            self._told.pop(request.name, None)
 
     async def _answer(self, request: Request) -> None:
         try:
             message = await self._carry_out(request)
             answer = Answer(ok=True, code="", message=message)
-        except LedgerError as error:
-            logger.error("A request waits, because it could not be recorded: {}", error)
-            return
+        except LedgerError:
+            raise
         except SignoffError as error:
             answer = Answer(ok=False, code=error.code, message=str(error))
             if isinstance(error, GateRefused):
@@ -89,6 +101,7 @@ class Errands:
 
     async def _approve(self, plan: PlanState, request: Request) -> str:
         async with self._reconciler.lock(plan.id):
+            _require_after(request, plan.shown, "the plan was shown anew after it")
             deeds = self._reconciler.deeds
             if request.signed:
                 claim = await deeds.approve(plan.id, await deeds.witness.of_signature(plan, request.signed))
@@ -108,6 +121,9 @@ class Errands:
 
     async def _resolve(self, plan: PlanState, request: Request) -> str:
         async with self._reconciler.lock(plan.id):
+            known = plan.steps.get(request.step)
+            last = known.attempts[-1].started if known and known.attempts else None
+            _require_after(request, last, "the step was called again after it")
             await self._reconciler.deeds.resolve(
                 plan.id, request.step, request.answer, via="command", by=request.by
             )
@@ -134,3 +150,20 @@ class Errands:
             self._reconciler.presence.forget(path)
             self._reconciler.look_anew(moved)
         return "It is shown for approval again."
+
+
+def _require_after(request: Request, moment: str | None, what: str) -> None:
+    """A request is about what its person saw: it counts for nothing that came later.
+
+    So a request that is found a second time, because the daemon was killed before it was taken away,
+    approves no other content and answers no other question.
+
+    Raises:
+        RequestRefused: `out-of-date`.
+    """
+    if moment is not None and request.left_at < datetime.fromisoformat(moment):
+        raise RequestRefused(
+            f"The request is out of date: {what}.",
+            code="out-of-date",
+            hint="Look at the plan, and decide again.",
+        )

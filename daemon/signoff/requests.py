@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -48,6 +49,16 @@ class Request:
     reason: str = ""
     signed: str = ""
     name: str = ""
+
+    @property
+    def left_at(self) -> datetime:
+        """When it was left, by its name; the beginning of time where the name does not say."""
+        digits = self.name.partition("-")[0]
+        nanoseconds = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else 0
+        try:
+            return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+        except (OverflowError, ValueError, OSError):
+            return datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
