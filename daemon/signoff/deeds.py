@@ -356,6 +356,8 @@ class Deeds:
 
     async def end(self, plan_id: str, status: Status, code: str, message: str, by: str | None = None) -> None:
         """Reject or cancel a plan: calls in flight are awaited and recorded, no further one leaves."""
+        for run in self._runs.runs_of(plan_id):
+            await self.end(run, status, code, f"The plan that it is a run of was ended. {message}", by)
         await self._runs.halt(plan_id)
         state = self._parts.state.plans.get(plan_id)
         if state is None or state.status in FINAL:

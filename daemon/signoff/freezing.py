@@ -31,7 +31,6 @@ def require_supported(frozen: FrozenPlan) -> None:
         NoteError: `not-supported`.
     """
     for key, used in (
-        ("schedule", frozen.schedule is not None),
         ("undo", any(step.undo is not None and step.for_each is not None for step in frozen.steps)),
     ):
         where = "on a step with `for_each` " if key == "undo" else ""

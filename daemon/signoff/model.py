@@ -430,6 +430,8 @@ class PlanState:
         replaces: the digest that was shown before this one, where the plan was frozen anew.
         exceptions: by step, the SHA-256 of final arguments outside their limits that a fresh approval of
             this presentation allows.
+        parent: of a run of a repeating plan, that plan's id.
+        last_due, occurrences: of a repeating plan, when its latest run was due, and its runs' latest notes.
         run: counts the runs; 0 before the first.
         reason, message: the last refusal or failure, as code and in plain words.
     """
@@ -453,6 +455,9 @@ class PlanState:
     replaces: str | None = None
     spent: frozenset[str] = frozenset()
     exceptions: dict[str, str] = field(default_factory=dict)
+    parent: str | None = None
+    last_due: str | None = None
+    occurrences: list[str] = field(default_factory=list)
     run: int = 0
     note_at_approval: str | None = None
     gesture_at_approval: str | None = None

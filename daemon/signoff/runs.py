@@ -17,7 +17,7 @@ import orjson
 from loguru import logger
 from tzlocal import get_localzone
 
-from signoff.approval import Facts
+from signoff.approval import Facts, admit
 from signoff.catalogue import Action
 from signoff.errors import GateRefused, LedgerError, NoteError, OutsideLimits, SignoffError
 from signoff.execute import CallTerms, Run
@@ -45,6 +45,7 @@ from signoff.plan.times import read_time
 from signoff.policy import limits_on, repeatable
 from signoff.presence import Presence
 from signoff.slots import Slots
+from signoff.timetable import Timetable
 
 LONGEST_SUMMARY = 400
 """Characters of a text in the ledger and the readable log; the rest is in the blob."""
@@ -85,6 +86,7 @@ class Runs:
         self._presence = presence
         self.note_changed = note_changed
         self.back_to_person = back_to_person
+        self._timetable = Timetable(parts, presence)
         self.slots = Slots(parts.settings.execution.concurrency)
         self.retry_delay = parts.settings.execution.retry_delay
         self.clock: Clock | None = None
@@ -170,6 +172,8 @@ class Runs:
         try:
             if self._too_early(plan_id) or self._not_fetched_back(plan_id):
                 return
+            if await self._repeats(plan_id):
+                return
             until = await run.go()
             if until is not None and self.clock is not None:
                 self.clock.wake_at(plan_id, until)
@@ -206,11 +210,39 @@ class Runs:
             self._again_in(FETCH_BACK, plan_id)
         return there
 
+    async def _repeats(self, plan_id: str) -> bool:
+        """A plan with a schedule calls nothing itself: it has runs, each a plan of its own."""
+        state = self._parts.state.plans[plan_id]
+        frozen = self._presence.frozen(state.digest)
+        if state.parent is not None and state.parent not in self._parts.state.ended:
+            self._timetable.write_note(state)
+        if frozen is None or frozen.schedule is None:
+            return False
+        run, following = await self._timetable.attend(admit(await self.facts(plan_id)))
+        if self.clock is not None:
+            self.clock.wake_at(plan_id, min(following or state.approvals_end, state.approvals_end))
+        if run is not None:
+            self.start(run)
+        return True
+
+    def runs_of(self, parent: str) -> list[str]:
+        """The runs of a repeating plan that are still live."""
+        return [
+            plan.id
+            for plan in self._parts.state.plans.values()
+            if plan.parent == parent and plan.status in LIVE
+        ]
+
     def _too_early(self, plan_id: str) -> bool:
         """Is the plan's `run_at` still to come? Then the clock is set."""
         state = self._parts.state.plans[plan_id]
         frozen = self._presence.frozen(state.digest)
-        if frozen is None or frozen.run_at is None or any(step.attempts for step in state.steps.values()):
+        if (
+            frozen is None
+            or frozen.run_at is None
+            or state.last_due
+            or any(step.attempts for step in state.steps.values())
+        ):
             return False
         moment = read_time(frozen.run_at, zone=get_localzone())
         if moment <= self._presence.now():
@@ -269,7 +301,10 @@ class Runs:
     # ------------------------------------------------------------ the world of a run
 
     async def facts(self, plan_id: str) -> Facts:
-        """See `World.facts`."""
+        """See `World.facts`. The run of a repeating plan stands only as long as that plan does."""
+        parent = self._parts.state.plans[plan_id].parent
+        if parent is not None and self._parts.state.status(parent) not in LIVE:
+            raise GateRefused(f"The plan that this is a run of, {parent}, does not stand.", code="revoked")
         return await self._presence.facts(plan_id)
 
     async def record(self, events: Sequence[Event]) -> None:

@@ -18,6 +18,7 @@ started       resumed: the approval is consumed from here on
 intent        a call is about to leave: arguments (redacted), key
 outcome       class, reason, message, summary, result (blob), until
 added         of, name, action, call, item: an item of a `for_each`, or an undo, is a step of its own now
+occurrence    at, run, note, missed: a repeating plan has a run, which is a plan of its own
 step          status, reason, message, until: a step changed without a call
 resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
@@ -259,6 +260,7 @@ def _frozen_state(entry: Entry, before: Ended | None) -> PlanState:
         expires=_time(data, "expires"),
         steps={step.id: step for step in steps},
         replaces=_optional(data, "replaces"),
+        parent=_optional(data, "parent"),
         spent=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
         run=before.run if before else 0,
         started=before.started if before and begun else None,
@@ -390,6 +392,12 @@ def _added(plan: PlanState, entry: Entry) -> None:
     )
 
 
+def _occurrence(plan: PlanState, entry: Entry) -> None:
+    plan.run += 1
+    plan.last_due = _optional(entry.data, "at")
+    plan.occurrences = [*plan.occurrences, _text(entry.data, "note")][-RECENT:]
+
+
 def _step(plan: PlanState, entry: Entry) -> None:
     step = plan.steps.get(entry.step or "")
     if step is None:
@@ -483,6 +491,7 @@ _CHANGES: dict[str, Callable[[PlanState, Entry], None]] = {
     "intent": _intent,
     "outcome": _outcome,
     "added": _added,
+    "occurrence": _occurrence,
     "step": _step,
     "resolved": _resolved,
     "waiting": _waiting,

@@ -1,0 +1,164 @@
+"""Letting a repeating plan have its next run: recorded first, then its note, then it runs as any plan does.
+
+The clock only says "look again"; whether a run is due is read from the ledger, so that a run happens once
+however often the clock wakes, and across restarts. A run whose note was not written before a crash gets it
+at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, tzinfo
+
+from tzlocal import get_localzone
+
+from signoff import durable
+from signoff.approval import ApprovedPlan
+from signoff.ledger.entry import Event
+from signoff.model import Folder, FrozenPlan, Json, JsonObject, PlanState
+from signoff.occurrences import due, next_time, occurrence_note, occurrence_of
+from signoff.parts import Parts
+from signoff.plan.freeze import blob
+from signoff.presence import Presence
+
+
+class Timetable:
+    """When repeating plans run, and their runs."""
+
+    def __init__(self, parts: Parts, presence: Presence) -> None:
+        self._parts = parts
+        self._presence = presence
+
+    async def attend(self, approved: ApprovedPlan) -> tuple[str | None, datetime | None]:
+        """Have the run that is due, if one is.
+
+        Returns:
+            The id of the new run, or None; and when to look again, or None where it never comes due again.
+        """
+        parent = self._parts.state.plans[approved.frozen.id]
+        schedule, now = approved.frozen.schedule or "", self._presence.now()
+        after = _last(parent)
+        found = due(schedule, after, now, _zone())
+        run = None
+        if found is not None:
+            run = await self._have(parent, approved, found.at, found.missed)
+            after = found.at
+        following = next_time(schedule, after, _zone())
+        await self._tell(parent, following)
+        return run, following
+
+    async def _have(self, parent: PlanState, approved: ApprovedPlan, at: datetime, missed: int) -> str:
+        run = occurrence_of(approved.frozen, at)
+        await asyncio.to_thread(self._parts.blobs.put, blob(run))
+        self._presence.remember_frozen(run)
+        path = self._free_path(parent, at)
+        moment = at.isoformat(timespec="seconds")
+        had: JsonObject = {"at": moment, "run": run.id, "note": path, "missed": missed}
+        await self._parts.ledger.append(
+            [
+                Event("occurrence", plan=parent.id, digest=parent.digest, data=had),
+                _frozen(parent, run, path),
+                Event("presented", plan=run.id, digest=run.digest),
+                *_approvals(parent, approved, run),
+            ]
+        )
+        self.write_note(self._parts.state.plans[run.id])
+        return run.id
+
+    def write_note(self, run: PlanState) -> bool:
+        """Write the note of a run where it has none yet; False where its parent's note is gone."""
+        parent = self._parts.state.path(run.parent or "")
+        if parent is None or self._parts.vault.stamp(run.path) is not None:
+            return parent is not None
+        parent_path = self._presence.paths.get(run.parent or "", parent)
+        try:
+            data, _ = self._parts.vault.read(parent_path)
+            name = parent_path.rsplit("/", 1)[-1].removesuffix(".md")
+            note = occurrence_note(data, run.id, name)
+            durable.create(self._parts.vault.root / run.path, note)
+        except FileExistsError:
+            return True
+        except OSError:
+            return False
+        stamp = self._parts.vault.stamp(run.path)
+        if stamp is not None:
+            self._presence.own_write(run.path, stamp, run.id)
+        return True
+
+    def _free_path(self, parent: PlanState, at: datetime) -> str:
+        """A free name beside the parent's note, with the local time at which the run was due."""
+        stem = self._presence.paths.get(parent.id, parent.path).rsplit("/", 1)[-1].removesuffix(".md")
+        folder = self._parts.vault.names(Folder.APPROVED)[0]
+        base = f"{folder}/{stem} {at.astimezone(_zone()):%Y-%m-%d %H%M}"
+        path, count = f"{base}.md", 2
+        while self._parts.vault.stamp(path) is not None:
+            path, count = f"{base} {count}.md", count + 1
+        return path
+
+    async def _tell(self, parent: PlanState, following: datetime | None) -> None:
+        until = following.isoformat(timespec="milliseconds") if following else None
+        if parent.until == until and parent.status.value == "scheduled":
+            return
+        data: JsonObject = {"scheduled": True, "reason": "schedule", "until": until}
+        await self._parts.ledger.append([Event("waiting", plan=parent.id, digest=parent.digest, data=data)])
+
+
+def _zone() -> tzinfo:
+    return get_localzone()
+
+
+def _last(parent: PlanState) -> datetime:
+    """The time from which the next run is counted: the last one that was due, else the approval."""
+    approved = max((given.time for given in parent.approvals), default=parent.frozen)
+    latest = max(parent.last_due or "", "")
+    moments = [datetime.fromisoformat(approved), *([datetime.fromisoformat(latest)] if latest else [])]
+    return max(moments)
+
+
+def _frozen(parent: PlanState, run: FrozenPlan, path: str) -> Event:
+    steps: list[Json] = [
+        {
+            "id": step.id,
+            "name": parent.steps[step.id].name,
+            "action": step.action,
+            "call": step.calls[0].name,
+            "risk": parent.steps[step.id].risk,
+        }
+        for step in run.steps
+    ]
+    data: JsonObject = {
+        "path": path,
+        "title": parent.title,
+        "steps": steps,
+        "risk": parent.risk,
+        "needs": parent.needs,
+        "proposed_by": parent.proposed_by,
+        "priority": parent.priority,
+        "expires": parent.expires,
+        "parent": parent.id,
+    }
+    return Event("frozen", plan=run.id, digest=run.digest, data=data)
+
+
+def _approvals(parent: PlanState, approved: ApprovedPlan, run: FrozenPlan) -> list[Event]:
+    """The parent's approvals, said of the run; they end when the parent's end."""
+    given = [
+        Event(
+            "approved",
+            plan=run.id,
+            approver=each.approver,
+            digest=run.digest,
+            data={
+                "method": each.method.value,
+                "gesture": "schedule",
+                "expires": each.expires,
+                "of": parent.id,
+                "complete": True,
+            },
+        )
+        for each in approved.approvals
+    ]
+    if given:
+        return given
+    data: JsonObject = {"method": "auto", "gesture": "schedule", "of": parent.id, "complete": True}
+    return [Event("approved", plan=run.id, digest=run.digest, data=data)]
