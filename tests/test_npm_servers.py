@@ -51,9 +51,11 @@ def _install(npm: str, folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=OUTSIDE, check=False)
     if done.returncode:
         shutil.rmtree(aside, ignore_errors=True)
+        errors = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        word = f"npm could not install the servers: {'; '.join(errors[:3])}"
         if "CI" in OUTSIDE:
-            pytest.fail(f"npm could not install the servers: {done.stderr}")
-        pytest.skip(f"npm could not install the servers: {done.stderr.strip().splitlines()[-1:]}")
+            pytest.fail(word)
+        pytest.skip(word)
     try:
         aside.rename(folder)
     except OSError:
