@@ -44,7 +44,7 @@ def test_a_time_that_daylight_saving_repeats_counts_once() -> None:
 
 
 @given(
-    st.integers(0, 366 * 24 * 60),
+    st.one_of(st.integers(0, 366 * 24 * 60), st.integers(297 * 24 * 60, 298 * 24 * 60)),
     st.sampled_from(["30 2 * * *", "*/7 * * * *", "0 9 * * mon-fri", "0 0 1 * *"]),
 )
 def test_the_next_time_is_always_later_and_never_hangs(minutes: int, schedule: str) -> None:

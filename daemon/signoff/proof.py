@@ -18,6 +18,7 @@ from signoff.errors import LedgerError, SignoffError
 from signoff.evidence import read_signed
 from signoff.ledger.entry import Entry
 from signoff.model import FrozenPlan, Method
+from signoff.occurrences import as_occurrence
 from signoff.plan.expressions import late_arguments
 from signoff.plan.freeze import thaw
 from signoff.signatures import verify
@@ -63,7 +64,7 @@ def prove(
     cases: dict[str, _Case] = {}
     nonces: set[str] = set()
     for entry in entries:
-        if entry.plan is None or (plan is not None and entry.plan != plan):
+        if entry.plan is None or not _concerns(entry.plan, plan):
             continue
         case = cases.setdefault(entry.plan, _Case())
         if entry.event == "frozen":
@@ -71,9 +72,19 @@ def prove(
         elif entry.event == "returned":
             case.complete, case.ends = False, []
         elif entry.event == "approved":
-            yield _approved(entry, case, allowed_signers, nonces)
+            parent = cases.get(str(entry.data.get("of")))
+            yield (
+                _approved(entry, case, allowed_signers, nonces)
+                if parent is None
+                else _had(entry, case, parent)
+            )
         elif entry.event == "intent":
             yield _called(entry, case)
+
+
+def _concerns(found: str, wanted: str | None) -> bool:
+    """Is this the plan asked about, or the repeating plan that it is a run of?"""
+    return wanted is None or found == wanted or wanted.startswith(f"{found}--")
 
 
 def _finding(entry: Entry, kind: str, words: str) -> Finding:
@@ -111,6 +122,18 @@ def _approved(entry: Entry, case: _Case, allowed_signers: Path, nonces: set[str]
         Method.EDIT.value: "by an edit, which proves a gesture, not a person",
     }.get(method, "as the policy asks for no approval")
     return _finding(entry, "ok", f"Approved by {who}: {proven}.")
+
+
+def _had(entry: Entry, case: _Case, parent: _Case) -> Finding:
+    """The run of a repeating plan: what it does must be what the parent's approval covers."""
+    if not parent.complete:
+        return _finding(entry, "wrong", "It is the run of a plan that nobody had approved.")
+    if parent.frozen is None:
+        return _finding(entry, "gone", "It is the run of a repeating plan whose content is gone.")
+    if digest_of(as_occurrence(parent.frozen.content, entry.plan or "")) != entry.digest:
+        return _finding(entry, "wrong", "It does not do what the plan does that it is a run of.")
+    case.complete, case.ends = True, list(parent.ends)
+    return _finding(entry, "ok", f"A run of {parent.frozen.id}, under the approval of that plan.")
 
 
 def _signature(entry: Entry, allowed_signers: Path, nonces: set[str]) -> str:
