@@ -145,6 +145,10 @@ def secret_values(value: Json, secret_keys: Collection[str]) -> list[str]:
     return found
 
 
+FOLDERS = frozenset({"PWD", "OLDPWD"})
+"""Variables of the shell that name folders, though they look like passwords."""
+
+
 class Redactor:
     """Redacts known values besides known shapes.
 
@@ -162,7 +166,7 @@ class Redactor:
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Redactor:
         """A redactor for the values of all variables whose name looks secret."""
-        return cls(value for name, value in environ.items() if looks_secret(name))
+        return cls(value for name, value in environ.items() if looks_secret(name) and name not in FOLDERS)
 
     def __repr__(self) -> str:
         """How many values it knows; never which."""

@@ -132,6 +132,9 @@ class Daemon:
         await self.reconciler.runs.close(PATIENCE)
         with contextlib.suppress(TimeoutError, LedgerError):
             await asyncio.wait_for(self.reconciler.writeback.finish(), 1.0)
+        text = self._notebook.dashboard()
+        if text is not None:
+            self._notebook.write_dashboard(text)
         self._notebook.write(self.reconciler.presence.stamps)  # while it is known how the servers were
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._pool.stop(), SERVERS_PATIENCE)
