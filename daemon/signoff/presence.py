@@ -29,6 +29,10 @@ QUIET = 1.0
 """Seconds after a person's save during which the daemon does not write to the note."""
 RACY = 0.2
 """Seconds: a note changed this shortly before it was read is read again, since a file's time is coarse."""
+WRITER = 0.25
+"""Seconds between two looks at a note that somebody has open for writing."""
+LONGEST_WRITER = 30.0
+"""Seconds after which a program that keeps a note open is no longer waited for."""
 UNSETTLED = 20
 """Reads after which a note that never rests is left for the next event."""
 
@@ -60,6 +64,7 @@ class Presence:
         self.views_version = 0
         self._own: dict[str, Stamp] = {}
         self._inodes: dict[str, int] = {}
+        self._writers: dict[str, float] = {}
         self._first_seen: dict[str, tuple[Stamp, float]] = {}
         self._remembered: dict[str, _Remembered] = {}
         self._frozen: dict[str, FrozenPlan] = {}
@@ -135,6 +140,7 @@ class Presence:
         self.stamps.pop(path, None)
         self._own.pop(path, None)
         self._first_seen.pop(path, None)
+        self._writers.pop(path, None)
         plan_id = self.ids.pop(path, None)
         if plan_id is not None and self.paths.get(plan_id) == path:
             del self.paths[plan_id]
@@ -152,12 +158,17 @@ class Presence:
     def quiet_in(self, path: str) -> float:
         """Seconds until the daemon may write to a note; 0 where it may now.
 
-        A person's save less than a second ago is left alone. A time in the future (another machine's
-        clock) is measured from when it was first seen here.
+        A person's save less than a second ago is left alone, and so is a note that somebody still has open
+        for writing. A time in the future (another machine's clock) is measured from when it was first
+        seen here.
         """
         stamp = self._parts.vault.stamp(path)
-        if stamp is None or self._own.get(path) == stamp:
+        if stamp is None:
             return 0.0
+        wait = 0.0 if self._own.get(path) == stamp else self._until_quiet(path, stamp)
+        return wait or self._until_closed(path)
+
+    def _until_quiet(self, path: str, stamp: Stamp) -> float:
         age = time.time() - stamp.mtime_ns / 1e9
         if age < 0:
             first = self._first_seen.get(path)
@@ -165,6 +176,14 @@ class Presence:
                 first = self._first_seen[path] = (stamp, time.monotonic())
             age = time.monotonic() - first[1]
         return max(0.0, QUIET - age)
+
+    def _until_closed(self, path: str) -> float:
+        """Until whoever writes to a note in place may be ready; one that never is, is not waited for."""
+        if not self._parts.vault.is_being_written(path):
+            self._writers.pop(path, None)
+            return 0.0
+        since = self._writers.setdefault(path, time.monotonic())
+        return WRITER if time.monotonic() - since < LONGEST_WRITER else 0.0
 
     # ------------------------------------------------------------ frozen content
 

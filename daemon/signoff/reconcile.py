@@ -140,6 +140,9 @@ class Reconciler:
         except (OSError, SignoffError) as error:
             logger.warning("{}: {}", path, error)
             self.hint_later(path)
+        except Exception as error:  # noqa: BLE001  a defect met in one note must not silence that note
+            logger.error("{}: a defect of Signoff stood in the way ({!r}).", path, error)
+            self.hint_later(path)
 
     def hint_later(self, path: str) -> None:
         """Look again in a few seconds: what stood in the way may be gone then."""

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from signoff import durable
+from signoff import durable, system
 from signoff.config import Folders
 from signoff.model import Folder
 
@@ -123,6 +123,10 @@ class Vault:
         except (OSError, ValueError):
             return None
         return durable.Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+    def is_being_written(self, path: str) -> bool:
+        """Does some program have this note open for writing, as far as can be known?"""
+        return system.is_being_written(self.root / path)
 
     def is_folder(self, path: str) -> bool:
         """Is there a folder of this name, which is nobody's note?"""

@@ -89,7 +89,7 @@ class House(Project):
         """What happened to a note, for a failing test."""
         path = self.find(f"{word}.md")
         told = [f"{e.event} {e.data.get('reason', '')}" for e in self.of(word)]
-        text = path.read_text(errors="replace") if path else ""
+        text = path.read_text(errors="replace") if path and path.is_file() else ""
         return f"{path}\n{told}\n{text}"
 
     def rest(self, seconds: float = 0.4) -> None:

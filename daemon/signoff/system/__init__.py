@@ -11,6 +11,7 @@ import sys
 if sys.platform == "win32":
     from signoff.system.windows import (
         end_process_tree,
+        is_being_written,
         keep_owner,
         make_owner_only_directory,
         open_regular,
@@ -28,6 +29,7 @@ if sys.platform == "win32":
 else:
     from signoff.system.posix import (
         end_process_tree,
+        is_being_written,
         keep_owner,
         make_owner_only_directory,
         open_regular,
@@ -45,6 +47,7 @@ else:
 
 __all__ = [
     "end_process_tree",
+    "is_being_written",
     "keep_owner",
     "make_owner_only_directory",
     "open_regular",
