@@ -78,11 +78,24 @@ def parse_servers(
         ConfigError: it has none of the forms, or an entry is wrong.
     """
     built_in = {"SIGNOFF_PYTHON": python, "workspaceFolder": str(root)}
+    inputs = _inputs(value)
     found: dict[str, list[ServerConfig]] = {}
     for name, entry in _entries(value, source):
-        reader = Entry(name, entry, source, Expander(environ, built_in), root)
+        reader = Entry(name, entry, source, Expander(environ, built_in, inputs), root)
         found.setdefault(name, []).append(reader.read())
     return {name: _grouped(entries) for name, entries in found.items()}
+
+
+def _inputs(value: Any) -> dict[str, str]:
+    """The defaults of what VS Code would ask for (`${input:ID}`), by id."""
+    listed = value.get("inputs") if isinstance(value, dict) else None
+    return {
+        entry["id"]: entry["default"]
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and isinstance(entry.get("default"), str)
+    }
 
 
 def _grouped(entries: list[ServerConfig]) -> ServerConfig:
@@ -103,6 +116,12 @@ def _entries(value: Any, source: Source) -> list[tuple[str, Any]]:
             return _entries_of(found, source)
         if isinstance(value.get("mcp"), dict):
             return _entries(value["mcp"], source)
+        if "tools" in value and isinstance(value.get("transport"), dict):
+            raise source.error(
+                "This describes one server for a directory; it is no configuration.",
+                "transport",
+                hint='Put what is under "transport" under "mcpServers": {"name": ...}.',
+            )
         value = {key: entry for key, entry in value.items() if not key.startswith("$") and key != "inputs"}
         if all(isinstance(entry, dict) for entry in value.values()):
             return list(value.items())
@@ -115,10 +134,31 @@ def _entries(value: Any, source: Source) -> list[tuple[str, Any]]:
 
 def _entries_of(value: Any, source: Source) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
-        return [(name, entry) for name, entry in value.items() if not name.startswith(("_", "$"))]
+        named = [(name, entry) for name, entry in value.items() if not name.startswith(("_", "$"))]
+        hidden = [name for name, entry in value.items() if name.startswith("_") and _is_entry(entry)]
+        if hidden and not named:
+            raise source.error(
+                f"The server {hidden[0]!r} is not used, for its name begins with `_`, and there is no other.",
+                hidden[0],
+                hint="Give it a name without `_`.",
+            )
+        return named
     if not isinstance(value, list):
         raise source.error("The servers must be an object or a list.")
-    for entry in value:
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise source.error('Every server in a list needs a "name".')
-    return [(entry["name"], entry) for entry in value]
+    return [found for entry in value for found in _listed(entry, source)]
+
+
+def _listed(entry: Any, source: Source) -> list[tuple[str, Any]]:
+    """An item of a list: a server with its name in it, or under it."""
+    if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+        return [(entry["name"], entry)]
+    if isinstance(entry, dict) and entry and all(_is_entry(item) for item in entry.values()):
+        return list(entry.items())
+    path = [next(iter(entry))] if isinstance(entry, dict) and entry else []
+    raise source.error(
+        'Every server in a list needs a "name".', *path, hint='Write {"name": "files", "command": ...}.'
+    )
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and not {"command", "url", "serverUrl", "httpUrl"}.isdisjoint(value)

@@ -120,7 +120,7 @@ def _breaker(config: ServerConfig, health: ServerHealth) -> list[Finding]:
         Finding(
             "breaker-open",
             f"Connecting failed again and again, so it is tried only now and then.{wait}",
-            f"Once it is mended it is used again by itself; at once with: signoff servers restart {config.name}",
+            f"Once it is mended it is used again by itself; or now: signoff servers restart {config.name}",
         )
     ]
 

@@ -11,6 +11,7 @@ from signoff.errors import ConfigError
 from signoff.model import Json, JsonObject
 from signoff.servers import jsonc
 from signoff.servers.expand import Expander
+from signoff.servers.exposed import exposed
 from signoff.servers.launch import HttpLaunch, ServerConfig, StdioLaunch, Transport
 from signoff.servers.rate import Rate
 
@@ -45,8 +46,11 @@ class Source:
 
     def error(self, message: str, *path: str, hint: str = "") -> ConfigError:
         """An error at the key at the end of a path of keys."""
-        line = jsonc.line_of(self.text, list(path)) if path else None
-        return ConfigError(message, hint=hint, file=str(self.file), line=line)
+        return ConfigError(message, hint=hint, file=str(self.file), line=self.line(*path))
+
+    def line(self, *path: str) -> int | None:
+        """The line of the key at the end of a path of keys; None where it is not found."""
+        return jsonc.line_of(self.text, list(path)) if path else None
 
 
 class Entry:
@@ -71,7 +75,10 @@ class Entry:
         """The server."""
         if not self._name.strip():
             raise self._source.error("A server has an empty name.")
-        extra = sorted(set(self._entry) - _KNOWN)
+        for found in exposed(self._name, self._entry):
+            line = self._source.line(self._name, *(str(key) for key in found.path if isinstance(key, str)))
+            self._warnings.append(f"{'' if line is None else f'line {line}: '}{found.sentence()}")
+        extra = sorted(key for key in set(self._entry) - _KNOWN if not key.startswith("_"))
         if extra:
             self._warnings.append(f"not used: {', '.join(extra)}")
         for variable in self._strings("required_env", "requiredEnv"):
@@ -99,10 +106,15 @@ class Entry:
             command, args = command[0], [*command[1:], *args]
         if command is None:
             raise self._source.error(
-                f"The server {self._name!r} has neither a command nor a url.", self._name, hint="Give it one."
+                f"The server {self._name!r} has neither a command nor a url.",
+                self._name,
+                hint=_hint_for(self._entry),
             )
         if not isinstance(command, str) or not command.strip():
             raise self._wrong("command", "a text: the program to start, with its arguments in 'args'")
+        if len(command.split()) > 1 and not args and not command.startswith(("/", "~", ".", '"')):
+            first, *rest = command.split()
+            self._warnings.append(f"'command' holds arguments: write {first!r}, with 'args': {rest!r}")
         expand = self._expander
         launch = StdioLaunch(
             command=expand.path(command),
@@ -119,8 +131,6 @@ class Entry:
             raise self._wrong(key, "a text: the address of the server")
         url = self._expander.text(raw.strip())
         self._check_address(key, url)
-        if "@" in urlsplit(raw).netloc:
-            self._warnings.append("the address holds a password: put it into the environment")
         headers = {name: self._expander.text(value) for name, value in self._texts("headers").items()}
         for name, value in headers.items():
             if not value.isprintable() or not name.isprintable():
@@ -239,6 +249,16 @@ class Entry:
             if unit in _UNITS and number.replace(".", "", 1).isdigit() and float(number) > 0:
                 return float(number) * _UNITS[unit]
         raise self._wrong(key, "a time such as 30s or 5m")
+
+
+def _hint_for(entry: dict[str, Any]) -> str:
+    """What to write, where an entry says neither command nor url."""
+    for key, value in entry.items():
+        if isinstance(value, str) and value.startswith(("http://", "https://")):
+            return f'Give it one: is "{key}" its "url"?'
+        if isinstance(value, str) and key.lower() in {"cmd", "path", "program", "script", "executable"}:
+            return f'Give it one: is "{key}" its "command"?'
+    return 'Give it one: "command" with "args" for a program, "url" for an address.'
 
 
 def _as_text(value: Any) -> str:

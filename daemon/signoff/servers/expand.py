@@ -1,5 +1,7 @@
 """References to the environment in configuration values: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `~`.
 
+VS Code's `${input:api-key}` is the variable `API_KEY`: a daemon has nobody to ask.
+
 A reference is replaced once; what comes from the environment is never read for references again.
 """
 
@@ -10,6 +12,7 @@ import re
 from collections.abc import Mapping
 
 _REFERENCE = re.compile(r"\$\{(env:|input:)?([^}:]+)(?::-([^}]*))?\}")
+_NOT_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
 class Expander:
@@ -20,8 +23,11 @@ class Expander:
         secrets: values that came from the environment: never to be shown.
     """
 
-    def __init__(self, environ: Mapping[str, str], built_in: Mapping[str, str]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], built_in: Mapping[str, str], inputs: Mapping[str, str] | None = None
+    ) -> None:
         self._environ = environ
+        self._inputs = inputs or {}
         self._built_in = built_in
         self.missing: list[str] = []
         self.secrets: set[str] = set()
@@ -54,11 +60,14 @@ class Expander:
             return self._built_in[name]
         if not kind and name == "userHome":
             return self._home()
-        value = self._environ.get(name, "") if kind != "input:" else ""
+        if kind == "input:":  # nobody is there to be asked: the environment answers
+            default = self._inputs.get(name, default)
+            name = _NOT_NAME.sub("_", name).strip("_").upper()
+        value = self._environ.get(name, "")
         if value:
             self.secrets.add(value)
             return value
         if default is not None:
             return default
-        self.missing.extend({f"{kind.replace('env:', '')}{name}"} - set(self.missing))
+        self.missing.extend({name} - set(self.missing))
         return ""

@@ -1,4 +1,4 @@
-"""JSON as people write it in configuration files: with comments and trailing commas.
+"""JSON as people write it in configuration files: with comments (also `#` lines) and trailing commas.
 
 Both are blanked out in place, so that line and column of an error are those of the file.
 """
@@ -11,7 +11,10 @@ from typing import Any
 
 from signoff.errors import ConfigError
 
-_TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
+_TOKENS = re.compile(
+    r'"(?:\\.|[^"\\])*"|//[^\n]*|^[ \t]*#[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])',
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def strip(text: str) -> str:
@@ -47,13 +50,21 @@ def load(text: str, file: str) -> Any:
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"This is not JSON: {error.msg}.",
-            hint="Look for a missing quote, comma or bracket just before.",
+            hint=_hint(error),
             file=file,
             line=error.lineno,
             column=error.colno,
         ) from error
     except RecursionError:
         raise ConfigError("This JSON is nested too deeply.", file=file) from None
+
+
+def _hint(error: json.JSONDecodeError) -> str:
+    if error.msg == "Extra data":
+        return "Something follows the end of the JSON there: take it out."
+    if not error.doc[: error.pos].strip():
+        return "The file must begin with { or [: take out what stands before."
+    return "Look for a missing quote, comma or bracket just before."
 
 
 def line_of(text: str, path: list[str], *, last: bool = False) -> int | None:
