@@ -433,3 +433,4 @@ class Deeds:
         found = await asyncio.to_thread(history, plan_id, self._parts.ledger.entries())
         if found is not None:
             self._parts.state.recall(found)
+            self._writeback.recall(found)

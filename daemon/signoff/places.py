@@ -16,6 +16,7 @@ class Places:
         self.requests = logs / "requests"
         self.lock = logs / "daemon.lock"
         self.state = logs / "state"
+        self.sections = logs / "state" / "sections"
         self.notes = logs / "state" / "notes.json"
         self.servers = logs / "state" / "servers.json"
         self.tools = logs / "state" / "tools.json"

@@ -22,8 +22,10 @@ from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts
 from signoff.model import Assessment, Folder, FrozenPlan, Requirement, ServerView, Status
 from signoff.parts import Parts
+from signoff.places import Places
 from signoff.plan.freeze import thaw
 from signoff.policy import assess
+from signoff.said import Said
 
 QUIET = 1.0
 """Seconds after a person's save during which the daemon does not write to the note."""
@@ -51,7 +53,7 @@ class Presence:
         stamps: by path, the stamp of what was last taken into account.
         paths: by plan id, where its note was last seen.
         ids: by path, the plan id it carried.
-        sections: by plan id, the daemon's section as last written.
+        said: the daemon's sections as last written.
         views_version: counts changes of what servers offer.
     """
 
@@ -60,7 +62,7 @@ class Presence:
         self.stamps: dict[str, Stamp] = {}
         self.paths: dict[str, str] = {}
         self.ids: dict[str, str] = {}
-        self.sections: dict[str, str] = {}
+        self.said = Said(Places(parts.settings).sections)
         self.views_version = 0
         self._own: dict[str, Stamp] = {}
         self._inodes: dict[str, int] = {}
@@ -150,7 +152,7 @@ class Presence:
 
     def retire(self, plan_id: str) -> None:
         """Forget the details of a plan that has ended for good."""
-        self.sections.pop(plan_id, None)
+        self.said.forget(plan_id)
         self._inodes.pop(plan_id, None)
         self._remembered.pop(plan_id, None)
         self._bound.pop(plan_id, None)

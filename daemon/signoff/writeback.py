@@ -218,12 +218,13 @@ class WriteBack:
         told = section(view)
         new = self._project_bytes(reading, view, told)
         if new != reading.data:
+            presence.said.about_to(plan_id, told)
             with self._taken(path):
                 stamp = await asyncio.to_thread(parts.vault.write, path, new, expect=reading.data)
                 presence.own_write(path, stamp, plan_id)
         else:
             presence.carry(path, plan_id)
-        presence.sections[plan_id] = told
+        presence.said.done(plan_id, told)
         self._written_at[plan_id] = time.monotonic()
         events = await self._move(state, path, FOLDER_OF[status])
         shown = status is Status.PENDING and not state.presented
@@ -263,11 +264,11 @@ class WriteBack:
     def _project_bytes(self, reading: observe.Reading, view: PlanView, told: str) -> bytes:
         plan_id = view.state.id
         try:
-            return projected(reading, plan_id, view, self._presence.sections.get(plan_id), told)
+            return projected(reading, plan_id, view, self._presence.said.so_far(plan_id), told)
         except CannotSplice:
             if view.state.status is Status.PENDING:
                 raise  # a gesture that stands in it could not be undone: it is not shown for approval
-            return set_section(reading.data, told, previous=self._presence.sections.get(plan_id))
+            return set_section(reading.data, told, previous=self._presence.said.so_far(plan_id))
 
     async def _move(self, state: PlanState, path: str, folder: Folder) -> list[Event]:
         """Put the note where it belongs; what is to be recorded of it."""
@@ -343,6 +344,10 @@ class WriteBack:
         return differences(old.content, new.content) if old and new else []
 
     # ------------------------------------------------------------ a question in a note
+
+    def recall(self, state: PlanState) -> None:
+        """Know again what the note of a plan says that has ended for good."""
+        self._presence.said.done(state.id, section(self.view(state)))
 
     async def ask(self, path: str, error: NoteError) -> bool | None:
         """Write a question into a note; True where it was not there yet, None where it must wait."""

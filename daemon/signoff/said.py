@@ -1,0 +1,64 @@
+"""What the daemon last wrote into each plan's section, so that a person's words in it are told from its own.
+
+Kept on disk beside the other derived files, because a remark may be typed while no daemon runs. Nothing
+here is truth: if a file is gone, remarks that are quoted like the daemon's lines cannot be told apart any
+more, and all else goes on. Written before the note is, with what stood there until then, so that a kill in
+between leaves neither unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import orjson
+from loguru import logger
+
+from signoff import durable, system
+
+
+class Said:
+    """The last sections, by plan id."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: dict[str, str] = {}
+
+    def so_far(self, plan_id: str) -> str | None:
+        """Every line that may stand in the plan's section by the daemon's hand; None where not known."""
+        last = self._last.get(plan_id)
+        if last is not None:
+            return last
+        try:
+            found = orjson.loads(self._file(plan_id).read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return None
+        return "\n".join(map(str, found)) if isinstance(found, list) else None
+
+    def about_to(self, plan_id: str, section: str) -> None:
+        """The section is going to be written into the note."""
+        last = self._last.get(plan_id)
+        if last == section:
+            return
+        try:
+            if not self._folder.is_dir():
+                system.make_owner_only_directory(self._folder)
+            both = [text for text in (last or self.so_far(plan_id), section) if text is not None]
+            durable.jot(self._file(plan_id), orjson.dumps(both), mode=0o600)
+        except OSError as error:
+            logger.warning("What was written into the note of plan {} is not kept: {}", plan_id, error)
+
+    def done(self, plan_id: str, section: str) -> None:
+        """The note holds this section now."""
+        self._last[plan_id] = section
+
+    def forget(self, plan_id: str) -> None:
+        """The plan has ended for good: its last section can be made again from the ledger."""
+        if self._last.pop(plan_id, None) is not None:
+            try:
+                self._file(plan_id).unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("{}", error)
+
+    def _file(self, plan_id: str) -> Path:
+        return self._folder / f"{hashlib.sha256(plan_id.encode()).hexdigest()[:32]}.json"
