@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from signoff.errors import ConfigError
 from signoff.servers import jsonc
 from signoff.servers.config import HttpLaunch, StdioLaunch, load_servers
-from signoff.servers.exposed import moved
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "mcp_configs"
 
@@ -297,11 +296,6 @@ def test_a_secret_in_clear_is_reported_with_its_place_and_how_to_move_it(tmp_pat
     assert warning.startswith(f"line {line}: ")
     assert reference in warning
     assert "abc123def" not in warning
-    clean, variables = moved("a", entry)
-    assert next(iter(variables.values())) not in json.dumps(clean)
-    file.write_text(json.dumps({"a": clean}))
-    assert load_servers(file, variables)["a"].launch == config.launch
-    assert load_servers(file, variables)["a"].warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -320,4 +314,3 @@ def test_what_is_no_secret_is_not_called_one(read, entry):
 def test_a_placeholder_is_told_apart_from_a_secret(read):
     entry = {"command": "x", "env": {"API_KEY": "YOUR_API_KEY"}}
     assert "placeholder" in read({"a": entry})["a"].warnings[0]
-    assert moved("a", entry) == ({"command": "x", "env": {"API_KEY": "${API_KEY}"}}, {})

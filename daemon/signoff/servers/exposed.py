@@ -1,8 +1,8 @@
 """Secrets that stand in clear in an entry of a configuration file, and how to move them out. Pure.
 
-What looks like a credential by its name or its shape is reported with its place, never with its value; moved
-out, it becomes a reference `${NAME}` and a variable for `config/.env`. Placeholders (`YOUR_API_KEY`) are told
-apart: they are no secret, and no key either.
+What looks like a credential by its name or its shape is reported with its place, never with its value,
+and with the reference `${NAME}` that is to stand there. Placeholders (`YOUR_API_KEY`) are told apart: they
+are no secret, and no key either.
 """
 
 from __future__ import annotations
@@ -75,23 +75,6 @@ def exposed(server: str, entry: Mapping[str, Any]) -> list[Exposed]:
     ]
 
 
-def moved(server: str, entry: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A copy of the entry with references in place of secrets, and the variables that they refer to.
-
-    Placeholders become references without a variable: the server then says what is missing.
-    """
-    copy = _copied(dict(entry))
-    variables: dict[str, str] = {}
-    for found in exposed(server, entry):
-        variable = found
-        while variables.get(variable.variable, found.secret) != found.secret:
-            variable = Exposed(found.path, f"{variable.variable}_2", found.prefix, found.secret)
-        _put(copy, found.path, variable.reference)
-        if not found.placeholder:
-            variables[variable.variable] = found.secret
-    return copy, variables
-
-
 def _named(server: str, entry: Mapping[str, Any], key: str) -> Iterator[Exposed]:
     values = entry.get(key)
     for name, value in values.items() if isinstance(values, dict) else ():
@@ -158,15 +141,3 @@ def _is_placeholder(text: str) -> bool:
 def _variable(*words: str) -> str:
     name = "_".join(_NOT_NAME.sub("_", word).strip("_") for word in words).upper()
     return name if name[:1].isalpha() else f"_{name}"
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-def _put(entry: Any, path: tuple[str | int, ...], value: str) -> None:
-    for key in path[:-1]:
-        entry = entry[key]
-    entry[path[-1]] = value
