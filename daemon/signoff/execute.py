@@ -174,6 +174,7 @@ class Run:
     _outbox: list[Event] = field(default_factory=list)
     _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
     _place: asyncio.Task[None] | None = None
+    _stopping: asyncio.Task[bool] | None = None
     _holding: bool = False
     _abandoned: bool = False
     _told: datetime | None = None
@@ -405,16 +406,14 @@ class Run:
 
     async def _next_event(self) -> None:
         """Wait until a call ends, a place is free, a wait is over, or the run is to stop."""
-        stop = asyncio.ensure_future(self.stop.wait())
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self.stop.wait())
         waits: set[asyncio.Future[object]] = {cast("asyncio.Future[object]", task) for task in self._flying}
         if self._place is not None:
             waits.add(cast("asyncio.Future[object]", self._place))
         if not self.stop.is_set():
-            waits.add(cast("asyncio.Future[object]", stop))
-        try:
-            await asyncio.wait(waits, timeout=self._nap(), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stop.cancel()
+            waits.add(cast("asyncio.Future[object]", self._stopping))
+        await asyncio.wait(waits, timeout=self._nap(), return_when=asyncio.FIRST_COMPLETED)
         if self._place is not None and self._place.done():
             self._place = None
             self._holding = True
@@ -428,6 +427,9 @@ class Run:
 
     async def _leave(self) -> None:
         """Give back what is held, however the loop ended."""
+        if self._stopping is not None:
+            self._stopping.cancel()
+            self._stopping = None
         if self._place is not None:
             self._place.cancel()
             await asyncio.gather(self._place, return_exceptions=True)

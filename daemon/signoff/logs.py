@@ -7,9 +7,11 @@ visible here, so that no text can forge a line.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ACTIONS = "actions"
+TOGETHER = 0.05
+"""Seconds until the lines of `mcp_actions.log` are written that were said meanwhile."""
+_actions: list[str] = []
 
 
 def visible(text: str) -> str:
@@ -56,7 +61,7 @@ def open_logs(folder: Path, *, terminal: bool) -> None:
     logger.add(
         folder / "mcp_actions.log",
         level="INFO",
-        format="{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {message}",
+        format="{message}",
         filter=_is_action,
         rotation="10 MB",
         retention=10,
@@ -80,17 +85,38 @@ class _Foreign(logging.Handler):
 
 def close_logs() -> None:
     """Flush and close both."""
+    _write_actions()
     logger.complete()
     logger.remove()
 
 
 def say_action(line: str, plan: str, step: str, text: str) -> None:
-    """One line of `mcp_actions.log`: CALL, PARAMS, RESPONSE or AUDIT, and which plan and step."""
-    logger.bind(**{_ACTIONS: True}).info("{:<8} {} {} {}", line, plan, step or "-", text)
+    """One line of `mcp_actions.log`: CALL, PARAMS, RESPONSE or AUDIT, and which plan and step.
+
+    In the event loop, lines are written together a moment later: there are five or more a call.
+    """
+    words = f"{line:<8} {plan} {step or '-'} {text}"
+    said = datetime.now().astimezone()
+    stamp = f"{said:%Y-%m-%dT%H:%M:%S}.{said.microsecond // 1000:03}{said:%z}"
+    _actions.append(f"{stamp} {visible(words)}")
+    if len(_actions) > 1:
+        return
+    try:
+        asyncio.get_running_loop().call_later(TOGETHER, _write_actions)
+    except RuntimeError:
+        _write_actions()
+
+
+def _write_actions() -> None:
+    lines = "\n".join(_actions)
+    _actions.clear()
+    if lines:
+        logger.bind(**{_ACTIONS: True}).info("{}", lines)
 
 
 def _on_one_line(record: Record) -> None:
-    record["message"] = visible(record["message"])
+    if not _is_action(record):  # whose lines are made visible one by one
+        record["message"] = visible(record["message"])
 
 
 def _is_action(record: Record) -> bool:

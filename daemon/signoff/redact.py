@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from signoff.model import Json
@@ -23,6 +24,9 @@ REDACTED = "[redacted]"
 
 SHORTEST_SECRET = 8
 """Characters: removing a shorter value everywhere would blot out ordinary words."""
+
+_SHORT = 40
+"""Characters: a text no longer than this may be the name of something."""
 
 _START = r"(?<![A-Za-z0-9_-])"
 _SHAPES = (
@@ -104,6 +108,16 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 def redact_text(text: str) -> str:
     """The text with everything that has a known secret shape replaced by `[redacted]`."""
+    return _redact_name(text) if len(text) <= _SHORT else _redact(text)
+
+
+@lru_cache(maxsize=1024)
+def _redact_name(text: str) -> str:
+    """The same for keys and other short texts, which come again and again."""
+    return _redact(text)
+
+
+def _redact(text: str) -> str:
     for pattern, change in _CHANGES:
         text = pattern.sub(change, text)
     return text
@@ -120,6 +134,7 @@ def redact_json(value: Json, secret_keys: Collection[str] = ()) -> Json:
     return _redacted(value, frozenset(key.casefold() for key in secret_keys), redact_text)
 
 
+@lru_cache(maxsize=1024)
 def looks_secret(name: str) -> bool:
     """Whether a key or variable of this name holds a credential (`API_KEY`, `accessToken`)."""
     words = [word.lower() for word in _WORD.findall(name)]
@@ -174,7 +189,8 @@ class Redactor:
 
     def knowing(self, more: Iterable[str]) -> Redactor:
         """A redactor that knows further values too."""
-        return Redactor([*self._secrets, *more])
+        new = {secret for secret in more if len(secret.strip()) >= SHORTEST_SECRET} - self._secrets
+        return Redactor([*self._secrets, *new]) if new else self
 
     def text(self, text: str) -> str:
         """The text without known values and known shapes."""

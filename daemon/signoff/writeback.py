@@ -40,6 +40,8 @@ SLOWEST = 0.7
 A_WRITE = 0.007
 """Seconds of pace for each note that waits to be written; about what a write costs."""
 TRIES = 10
+SMALL, MOST_SMALL = 4096, 1024
+"""Bytes of a result that is kept at hand while its plan runs, and how many are."""
 
 FOLDER_OF: Mapping[Status, Folder] = {
     Status.PENDING: Folder.PENDING,
@@ -110,6 +112,7 @@ class WriteBack:
         self._tasks: set[asyncio.Task[bool]] = set()
         self._written_at: dict[str, float] = {}
         self._in_hand: set[str] = set()
+        self._small: dict[str, Json] = {}
 
     # ------------------------------------------------------------ when
 
@@ -319,13 +322,27 @@ class WriteBack:
             last = next((made for made in reversed(step.attempts) if made.result), None)
             if last is None or last.result is None:
                 continue
-            try:
-                found = orjson.loads(self._parts.blobs.get(last.result))
-            except (LedgerError, orjson.JSONDecodeError):
-                continue  # deleted after its retention time: the summary in the log remains
+            found = self._result(last.result)
+            if found is None:
+                continue
             redactor = self._parts.rules.redactor.knowing(self._secrets_of(state, step.id))
             results[step.id] = cast("JsonObject", redactor.json(found))
         return results
+
+    def _result(self, name: str) -> Json:
+        """A kept result; None where it was deleted after its time: the summary in the log remains."""
+        found = self._small.get(name)
+        if found is None:
+            try:
+                data = self._parts.blobs.get(name)
+                found = orjson.loads(data)
+            except (LedgerError, orjson.JSONDecodeError):
+                return None
+            if len(data) <= SMALL:
+                self._small[name] = found
+                while len(self._small) > MOST_SMALL:
+                    del self._small[next(iter(self._small))]
+        return found
 
     def _secrets_of(self, state: PlanState, step_id: str) -> list[str]:
         """The secret arguments of a step, which its server may have repeated in its answer."""

@@ -7,7 +7,7 @@ An item without such a block is prose. If no block has an action, the note is no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from signoff.catalogue import Catalogue
@@ -45,10 +45,11 @@ def read_items(note: Note, catalogue: Catalogue) -> tuple[Step, ...] | None:  # 
     Raises:
         NoteError: the question to the author.
     """
-    blocks = list(_blocks(note))
+    items = note.items_under("steps")
+    blocks = list(_blocks(items))
     if not any(block.is_meant for block in blocks):
         return None
-    _refuse_outside(note)
+    _refuse_outside(note, items)
     steps: list[Step] = []
     for number, block in enumerate(blocks, 1):
         if block.error is not None:
@@ -66,9 +67,9 @@ def read_items(note: Note, catalogue: Catalogue) -> tuple[Step, ...] | None:  # 
     return tuple(steps)
 
 
-def _blocks(note: Note) -> Iterator[Block]:
+def _blocks(items: Iterable[Item]) -> Iterator[Block]:
     """Every block of YAML or JSON in an item under `## Steps`."""
-    for item in note.items_under("steps"):
+    for item in items:
         for fence in item.fences:
             if _is_data(fence):
                 try:
@@ -87,9 +88,9 @@ def _is_data(fence: Fence) -> bool:
     return fence.info in {"yaml", "yml", "json"}
 
 
-def _refuse_outside(note: Note) -> None:
+def _refuse_outside(note: Note, items: Iterable[Item]) -> None:
     """In a plan of this form, a block with an action that is in no item of the list would be forgotten."""
-    inside = {fence.line for item in note.items_under("steps") for fence in item.fences}
+    inside = {fence.line for item in items for fence in item.fences}
     for fence in note.fences:
         if _is_data(fence) and fence.line not in inside and _SAYS_ACTION.search(fence.content):
             raise NoteError(
