@@ -225,7 +225,7 @@ class Run:
             if await self._record([begin.intent for begin in begins]):
                 for begin in begins:
                     self._fly(begin)
-            if self._flying or self._may_continue():
+            if self._flying or (not self._ending() and self._may_continue()):
                 await self._next_event()
             await self._take_landed()
 
