@@ -202,7 +202,7 @@ def test_a_note_without_an_action_is_left_alone(note):
         ("---\nsteps: {a: {action: pay}}\n---\n", "wrong-type", "must be a list", 2),
         ("---\nsteps:\n  - action: pay\n  - pay\n---\n", "wrong-type", "step 2".capitalize(), 4),
         ("---\nsteps:\n  - {action: pay, name: 5}\n---\n", "wrong-type", "`name`", 3),
-        ("---\naction: send_email\nto: a\nsubject: b\n---\n", "arguments-missing", "`to`, `subject`", 3),
+        ("---\naction: send_email\nto: a\nhouse: b\n---\n", "arguments-missing", "`to`, `house`", 3),
         ("---\naction: send_email\nwith: to=a\n---\n", "wrong-type", "`with`", 3),
         ("---\naction: send_emial\n---\n", "unknown-action", "Did you mean `send_email`?", 2),
         ("---\naction: pay\nwith: {amount: 1}\nlimits: 'true'\n---\n", "unknown-key", "belongs to a step", 4),

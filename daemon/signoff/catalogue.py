@@ -4,6 +4,10 @@ An action is looked up by its name, then by an alias, then as a tool named direc
 Names compare without regard to case, and `-`, `_` and spaces are one. Two actions that answer to
 the same name are an error when the file is read: what runs must never depend on an order.
 
+A user's file extends the one that comes with the program: an action of its own replaces the shipped one
+of that name (whose `arguments` and `types` it keeps where it gives none), and a name that it claims is
+taken from whatever shipped action answered to it.
+
 Reading the file is strict; everything after it is pure.
 """
 
@@ -11,7 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +28,8 @@ from signoff.model import Json, Risk
 
 ACTION_KEYS = (
     "aliases",
+    "types",
+    "arguments",
     "phrases",
     "tools",
     "risk",
@@ -35,10 +43,29 @@ ACTION_KEYS = (
 )
 TOOL_KEYS = ("tool", "with", "constants")
 CALL_KEYS = ("tool", "action", "with")
+ARGUMENT_KEYS = ("names", "required", "kind")
+KINDS = ("text", "prose", "email", "amount", "file")
+"""What an argument holds: a line; a text that may stand under a heading; addresses; a sum; a file's path."""
+
+TEXT_NAMES = (
+    *("body", "message", "text", "content", "caption", "draft", "reply"),
+    *("email_body", "email_content", "email_text", "email_draft", "email_message", "mail_body"),
+    *("message_body", "message_content", "message_text", "message_draft"),
+    *("reply_body", "reply_content", "reply_message", "reply_text", "reply_draft"),
+    *("draft_body", "draft_content", "draft_details", "draft_email", "draft_message", "draft_post"),
+    *("draft_reply", "draft_text", "draft_response", "proposed_message", "proposed_reply", "proposed_email"),
+    *("proposed_response", "proposed_content", "proposed_post", "final_content", "full_content"),
+    *("post", "post_body", "post_content", "post_text", "post_draft", "post_copy", "post_caption"),
+    *("post_message_body", "tweet", "tweet_content", "tweet_text", "linkedin_post_content"),
+    *("proposed_linkedin_post", "whatsapp_message", "sms_text"),
+)
+"""The keys and headings under which people put the text of a message, whatever sends it: the first
+argument of kind `prose` answers to all of them. (`preview` is none of them: it may be cut off.)"""
 
 _TOOL_NAME = re.compile(r"(?P<server>[^\s.]+)\.(?P<tool>\S+)")
 _ACTION_NAME = re.compile(r"[^\W\d_][\w -]{0,99}")
 _WORD_BREAKS = re.compile(r"[\s_-]+")
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +100,29 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of an action, and how people call it.
+
+    Attributes:
+        names: what it is also called, in notes and by tools.
+        required: a note without it is a question.
+        kind: one of `KINDS`.
+    """
+
+    name: str
+    names: tuple[str, ...] = ()
+    required: bool = False
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
 class Action:
     """A name for something that a tool does.
 
     Attributes:
         aliases: other names for it.
+        types: values of a note's `type` that ask for it; `post/linkedin` where its `platform` says so too.
+        arguments: what it takes, where the catalogue says so; see `signoff.plan.dialects`.
         phrases: how people write it in prose, with `{argument}` where a value stands.
         tools: in order of preference.
         risk: at least this; None where only the policy says.
@@ -92,6 +137,8 @@ class Action:
     name: str
     tools: tuple[ActionTool, ...]
     aliases: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    arguments: tuple[Argument, ...] = ()
     phrases: tuple[str, ...] = ()
     risk: Risk | None = None
     repeatable: bool | None = None
@@ -102,6 +149,22 @@ class Action:
     undo: FollowUp | None = None
     idempotency_key: str | None = None
     line: int | None = None
+
+    @cached_property
+    def names_of_arguments(self) -> Mapping[str, Argument]:
+        """The argument behind every folded name that one answers to."""
+        names = {fold_key(argument.name): argument for argument in self.arguments}
+        for argument in self.arguments:
+            for name in argument.names:
+                names.setdefault(fold_key(name), argument)
+        prose = next((argument for argument in self.arguments if argument.kind == "prose"), None)
+        if prose is not None:
+            names = {**dict.fromkeys(TEXT_NAMES, prose), **names}
+        return names
+
+    def argument(self, name: str) -> Argument | None:
+        """The argument that answers to a name; None where none does."""
+        return self.names_of_arguments.get(fold_key(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +188,7 @@ class Catalogue:
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, actions: Iterable[Action]) -> Catalogue:
@@ -133,7 +197,15 @@ class Catalogue:
         names = {
             fold(name): action.name for action in by_name.values() for name in (*action.aliases, action.name)
         }
-        return cls(MappingProxyType(by_name), MappingProxyType(names))
+        types = {fold_key(kind): action.name for action in by_name.values() for kind in action.types}
+        return cls(MappingProxyType(by_name), MappingProxyType(names), MappingProxyType(types))
+
+    def of_type(self, kind: str, platform: str = "") -> Action | None:
+        """The action that a note of this `type`, for this `platform`, asks for."""
+        wanted = (f"{kind}/{platform}", kind) if platform else (kind,)
+        return next(
+            (self.actions[self.types[key]] for key in map(fold_key, wanted) if key in self.types), None
+        )
 
     def find(self, name: str) -> Action | None:
         """The action that answers to a name or an alias."""
@@ -167,6 +239,11 @@ def fold(name: str) -> str:
     return _WORD_BREAKS.sub("_", name.strip()).casefold()
 
 
+def fold_key(name: str) -> str:
+    """A key or heading as it is compared: lower case, `_` for all that is neither letter nor digit."""
+    return _NOT_WORD.sub("_", name).strip("_").casefold()
+
+
 def adapt(tool: ActionTool, arguments: Mapping[str, Json]) -> dict[str, Json]:
     """The arguments under the tool's own names, with its constants.
 
@@ -190,17 +267,56 @@ def adapt(tool: ActionTool, arguments: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def load_catalogue(path: Path | None) -> Catalogue:
-    """The catalogue of a file; an empty one for None or where there is no file.
+    """The catalogue of a file over the shipped one; the shipped one for None or where there is no file.
 
     Raises:
         ConfigError: with file, line and key.
     """
-    if path is None:
-        return Catalogue()
+    own = _read(path) if path is not None else ()
+    return Catalogue.of(_over(own, _shipped()))
+
+
+def _read(path: Path) -> tuple[Action, ...]:
     section = read_yaml(path)
     actions = [_action(section, name) for name in section.values]
     _refuse_shared_names(section, actions)
-    return Catalogue.of(actions)
+    return tuple(actions)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> tuple[Action, ...]:
+    with as_file(files("signoff") / "data" / "config" / "actions.yaml") as path:
+        return _read(path)
+
+
+def _over(own: tuple[Action, ...], shipped: tuple[Action, ...]) -> list[Action]:
+    """A user's actions, and below them what they leave of the shipped ones."""
+    claimed = {fold(name): action.name for action in own for name in (*action.aliases, action.name)}
+    types = {fold_key(kind) for action in own for kind in action.types}
+    kept: list[Action] = []
+    heirs: dict[str, Action] = {}
+    for action in shipped:
+        heir = claimed.get(fold(action.name))
+        if heir is not None:
+            heirs.setdefault(heir, action)
+            continue
+        kept.append(
+            replace(
+                action,
+                aliases=tuple(name for name in action.aliases if fold(name) not in claimed),
+                types=tuple(kind for kind in action.types if fold_key(kind) not in types),
+            )
+        )
+    return [*(_heir(action, heirs.get(action.name)) for action in own), *kept]
+
+
+def _heir(action: Action, shipped: Action | None) -> Action:
+    """An action with the arguments and types of the shipped one that it replaces, where it gives none."""
+    if shipped is None:
+        return action
+    return replace(
+        action, arguments=action.arguments or shipped.arguments, types=action.types or shipped.types
+    )
 
 
 def _action(section: Section, name: str) -> Action:
@@ -217,6 +333,8 @@ def _action(section: Section, name: str) -> Action:
         name=name,
         tools=_tools(entry),
         aliases=entry.names("aliases") if entry.values.get("aliases") != [] else (),
+        types=entry.names("types") if entry.values.get("types") != [] else (),
+        arguments=_arguments(entry),
         phrases=entry.names("phrases") if entry.values.get("phrases") != [] else (),
         risk=Risk(risk) if risk else None,
         repeatable=entry.optional_flag("repeatable"),
@@ -228,6 +346,24 @@ def _action(section: Section, name: str) -> Action:
         idempotency_key=entry.optional_text("idempotency_key"),
         line=section.line_of(name),
     )
+
+
+def _arguments(entry: Section) -> tuple[Argument, ...]:
+    table = entry.table("arguments")
+    arguments: list[Argument] = []
+    owner: dict[str, str] = {}
+    for name in table.values:
+        argument = table.table(name)
+        argument.only(*ARGUMENT_KEYS)
+        names = argument.names("names") if argument.values.get("names") != [] else ()
+        for each in (name, *names):
+            if owner.setdefault(fold_key(each), name) != name:
+                table.fail(
+                    f"The arguments `{owner[fold_key(each)]}` and `{name}` share the name `{each}`.", name
+                )
+        required, kind = argument.flag("required", default=False), argument.choice("kind", "text", KINDS)
+        arguments.append(Argument(name, names, required, kind))
+    return tuple(arguments)
 
 
 def _tools(entry: Section) -> tuple[ActionTool, ...]:

@@ -8,7 +8,7 @@ the plan runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC
 
 from signoff.config.durations import parse_duration
@@ -32,21 +32,34 @@ PRIORITIES = ("high", "normal", "low")
 _FILLED_IN = ("title", "id", "proposed_by", "depends_on", "run_at", "schedule")
 """What templates leave to the author."""
 
+_PRIORITY = {
+    **dict.fromkeys(("high", "urgent", "critical", "highest", "p0", "p1", "asap"), "high"),
+    **dict.fromkeys(("low", "lowest", "minor", "p3", "p4"), "low"),
+}
+
 _PLAN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 _EVERY = re.compile(r"every\s+(\S.*)", re.IGNORECASE)
 _PLAIN_NAMES = {re.sub("_", "", key): key for key in HEADER_KEYS if "_" in key}
 
 
-def read_header(note: Note, fallback_title: str) -> Plan:
+def read_header(note: Note, fallback_title: str, *, strict: bool = True) -> Plan:
     """A plan without steps, of what the front matter says.
+
+    Args:
+        note: as parsed.
+        fallback_title: for a note with neither a title nor a heading.
+        strict: an unknown word for the mode or the priority is a question. Notes in other forms have words
+            of their own there (`P1`, `urgent`), which at most change in which order plans start.
 
     Raises:
         NoteError: with line and column: `value-unknown`, `wrong-type`, `plan-id-invalid`, `unknown-key`,
             `time-unreadable`, `schedule-unreadable`, `expires-twice`, `needs-cycle`.
     """
     front = note.front
-    written = {key: value for key, value in front.values.items() if value not in (None, "")} if front else {}
+    given: Mapping[str, Json] = front.values if front else {}
+    written: dict[str, Json] = {key: value for key, value in given.items() if value not in (None, "")}
+    written = written if strict else _in_our_words(written)
     source = Source(written, front.places if front else {}, (), 1, "the plan")
     _refuse_other_spellings(source)
     _refuse_placeholders(source)
@@ -69,6 +82,14 @@ def read_header(note: Note, fallback_title: str) -> Plan:
         schedule=_schedule(source) if "schedule" in written else None,
         expires=_expires(source),
     )
+
+
+def _in_our_words(written: Mapping[str, Json]) -> dict[str, Json]:
+    """The mode only where it is one, and the priority as the word that comes nearest."""
+    kept: dict[str, Json] = {key: value for key, value in written.items() if key != "mode" or value in MODES}
+    if "priority" in kept:
+        kept["priority"] = _PRIORITY.get(str(kept["priority"]).strip().lower(), "normal")
+    return kept
 
 
 def _refuse_other_spellings(source: Source) -> None:

@@ -1,8 +1,9 @@
 """A note to a plan: one pure, deterministic function from its structure and the catalogue.
 
 Each form of a plan is read by a small reader of its own, which answers None where the note has nothing
-of that form. Two forms in one note are a question; so is everything that is nearly a plan. A note in
-which no reader finds an action is not a plan, and is left alone.
+of that form. Two forms in one note are a question; so is everything that is nearly a plan. A note that
+has none of these explicit forms is read by the dialects (`signoff.plan.dialects`), which know how people
+and agents really write. A note in which no reader finds an action is not a plan, and is left alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from signoff.catalogue import Catalogue
 from signoff.errors import NoteError
 from signoff.model import Plan, Step
 from signoff.note.document import Note
+from signoff.plan.dialects.read import WHERE, read_dialects
 from signoff.plan.header import read_header
 from signoff.plan.items import read_items
 from signoff.plan.listed import read_listed
@@ -32,12 +34,6 @@ READERS: tuple[tuple[str, Reader], ...] = (
 
 MOST_STEPS = 10_000
 
-_WHERE = {
-    "steps": "the list under `## Steps`",
-    "front-matter": "`steps:` in the front matter",
-    "short": "`action:` in the front matter",
-}
-
 
 def read_plan(note: Note, catalogue: Catalogue, *, fallback_title: str) -> Plan | None:
     """The plan that a note asks for; None where it is not a plan.
@@ -51,11 +47,12 @@ def read_plan(note: Note, catalogue: Catalogue, *, fallback_title: str) -> Plan 
         NoteError: the question to the author, with line and column as far as they are known.
     """
     readings = [(dialect, steps) for dialect, read in READERS if (steps := read(note, catalogue)) is not None]
-    if not readings:
-        return None
     if len(readings) > 1:
         raise _two_readings(readings)
-    dialect, steps = readings[0]
+    said = read_dialects(note, catalogue, readings[0] if readings else None)
+    if said is None:
+        return None
+    dialect, steps = said
     if len(steps) > MOST_STEPS:
         raise NoteError(
             f"The plan has {len(steps)} steps; at most {MOST_STEPS} are read.",
@@ -63,7 +60,8 @@ def read_plan(note: Note, catalogue: Catalogue, *, fallback_title: str) -> Plan 
             hint="Split it into several plans, with `depends_on` between them.",
             line=steps[MOST_STEPS].line,
         )
-    plan = replace(read_header(note, fallback_title), steps=steps, dialect=dialect)
+    header = read_header(note, fallback_title, strict=bool(readings))
+    plan = replace(header, steps=steps, dialect=dialect)
     check_order(plan.steps, plan.mode)
     return plan
 
@@ -71,7 +69,7 @@ def read_plan(note: Note, catalogue: Catalogue, *, fallback_title: str) -> Plan 
 def _two_readings(readings: Sequence[tuple[str, tuple[Step, ...]]]) -> NoteError:
     """The question for a note that says in two ways what to do."""
     said = " and ".join(
-        f"{_WHERE.get(dialect, dialect)} (line {steps[0].line})" for dialect, steps in readings
+        f"{WHERE.get(dialect, dialect)} (line {steps[0].line})" for dialect, steps in readings
     )
     return NoteError(
         f"The note says in {len(readings)} places what to do: {said}.",

@@ -3,17 +3,18 @@
 Many notes that are no plans have a key `action`. So one without `with` counts only where the catalogue
 knows the action, or it reads `server.tool`; a name that nearly is one of the catalogue's is a question.
 Arguments are read from `with` alone: where other keys stand beside an `action` without `with`, they
-could be meant as arguments, and that is a question too.
+could be meant as arguments, and that is a question too, unless the dialects know them (`dialects.flat`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from rapidfuzz import fuzz
 
-from signoff.catalogue import Catalogue
-from signoff.model import Step
+from signoff.catalogue import TEXT_NAMES, Catalogue, fold_key
+from signoff.model import Json, Step
 from signoff.note.document import Front, Note
 from signoff.note.keys import DAEMON_KEYS
 from signoff.plan.header import HEADER_KEYS
@@ -24,6 +25,24 @@ METADATA = frozenset(
     | {"created", "created_at", "modified", "updated", "updated_at"}
 )
 """Front-matter keys of notes in general: no sign that arguments were written beside `action`."""
+COMMON = (
+    *("to", "recipient", "cc", "bcc", "subject", "channel", "phone", "amount", "currency", "reference"),
+    *("path", "url", "query", "name", "due_date", "description"),
+)
+"""Keys that are read as they stand, for an action of which the catalogue does not say what it takes."""
+INPUTS = (
+    *(
+        "tool_inputs",
+        "tool_input",
+        "mcp_params",
+        "mcp_arguments",
+        "mcp_args",
+        "tool_params",
+        "tool_arguments",
+    ),
+    *("arguments", "args", "params", "parameters", "inputs", "input", "payload", "action_data"),
+)
+"""Keys under which people put the arguments of a call as a group, besides `with`."""
 CLOSE_ENOUGH = 85
 """From this similarity (0 to 100) on, a lone `action` is taken for a misspelt one of the catalogue."""
 
@@ -37,7 +56,7 @@ def read_short(note: Note, catalogue: Catalogue) -> tuple[Step, ...] | None:
     Raises:
         NoteError: the question to the author.
     """
-    if note.front is None or not _is_meant(note.front, catalogue):
+    if note.front is None or not _is_meant(note.front, catalogue) or _is_flat(note, note.front, catalogue):
         return None
     values = note.front.values
     place = note.front.places.get(("action",)) or note.front.places.get(("with",))
@@ -65,6 +84,31 @@ def _is_meant(front: Front, catalogue: Catalogue) -> bool:
     return known or has_arguments or _is_nearly_known(action, catalogue)
 
 
+def _is_flat(note: Note, front: Front, catalogue: Catalogue) -> bool:
+    """Whether the arguments of the action stand where a dialect reads them."""
+    action = front.values.get("action")
+    if "with" in front.values or not isinstance(action, str):
+        return False
+    known = catalogue.resolve(action)
+    server, _, tool = action.strip().partition(".")
+    declared = known.action is not None and known.action.arguments
+    if declared or (known.action is None and known.tools and catalogue.naming(server, tool)):
+        return True
+    folded = {fold_key(key) for key in _loose(front.values)}
+    has_text = any(
+        fold_key(heading.text[:200]) in TEXT_NAMES for heading in note.headings if heading.level > 1
+    )
+    if folded & set(INPUTS):
+        return True
+    return (bool(folded) or has_text) and folded <= {*COMMON, *TEXT_NAMES, "action_type"}
+
+
+def _loose(values: Mapping[str, Json]) -> list[str]:
+    """The keys that could be meant as arguments."""
+    known = HEADER_KEYS | DAEMON_KEYS | METADATA | {"action"}
+    return [key for key in values if key not in known]
+
+
 def _is_nearly_known(action: str, catalogue: Catalogue) -> bool:
     close = catalogue.nearest(action, limit=1)
     return bool(close) and fuzz.ratio(action.strip().lower(), close[0].lower()) >= CLOSE_ENOUGH
@@ -82,9 +126,7 @@ def _refuse_other_keys(source: Source) -> None:
             )
     if "with" in source.values:
         return
-    known = HEADER_KEYS | DAEMON_KEYS | METADATA | {"action"}
-    loose = [key for key in source.values if key not in known]
-    if loose:
+    if loose := _loose(source.values):
         shown = ", ".join(f"`{key[:40]}`" for key in loose[:5])
         raise source.question(
             "arguments-missing",

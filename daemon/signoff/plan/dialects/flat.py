@@ -1,0 +1,261 @@
+"""Flat keys in the front matter, with the text under a heading.
+
+    ---
+    type: approval_request
+    action: send_email              # or action_type; or type: email_draft
+    to: ana@example.com
+    subject: Q4 proposal
+    ---
+    ## Message
+    Dear Ana,
+
+The action is what `action` or `action_type` names (by name or alias, or as `server.tool`), else what the
+note's `type` stands for in the catalogue, if need be with its `platform`. Labels and tables in the body
+count beside the keys (see `fields`), and must not differ from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz
+
+from signoff.catalogue import Action, ActionTool, Argument, adapt, fold, fold_key
+from signoff.errors import NoteError
+from signoff.model import Json
+from signoff.note.keys import DAEMON_KEYS
+from signoff.plan.dialects.arguments import Arguments, note_arguments
+from signoff.plan.dialects.blanks import is_absent
+from signoff.plan.dialects.fields import Field, Material
+from signoff.plan.dialects.kinds import is_no_plan, is_request, platforms
+from signoff.plan.dialects.reading import Call, Reading
+from signoff.plan.header import HEADER_KEYS
+from signoff.plan.short import CLOSE_ENOUGH, COMMON, METADATA
+
+_ACTION_KEYS = ("action", "action_type")
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+\Z")
+_TOOL = re.compile(r"[A-Za-z_][\w-]*\.[A-Za-z_][\w./-]*\Z", re.ASCII)
+_LATER = (
+    "scheduled_for",
+    "scheduled_time",
+    "scheduled_at",
+    "schedule_time",
+    "send_at",
+    "post_at",
+    "publish_at",
+)
+_NOW = frozenset({"now", "immediately", "asap", "immediate"})
+_PLATFORMS = frozenset(
+    {"linkedin", "twitter", "facebook", "instagram", "whatsapp", "telegram", "slack", "discord"}
+)
+_KINDS = {"cc": "email", "bcc": "email", "amount": "amount"}
+_TEXTS = ("body", "message", "text", "content")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The action that a note names, and where.
+
+    Attributes:
+        tool: the one tool that is named, where it is.
+        by_type: only the note's `type` names it.
+    """
+
+    name: str
+    action: Action | None
+    field: Field
+    tool: ActionTool | None = None
+    by_type: bool = False
+
+    def call(self, values: Mapping[str, Json]) -> Call:
+        """The call with these arguments, under the tool's own names where the tool is named."""
+        return Call(self.name, adapt(self.tool, values) if self.tool else values, self.field.line)
+
+
+def read_flat(material: Material) -> Reading | None:
+    """The one call of a note with flat keys; None where it names no action in its front matter.
+
+    See the module for the form.
+    """
+    if is_no_plan(material) or "with" in material.front_by_key:
+        return None
+    try:
+        named = _named(material)
+    except NoteError as error:
+        return Reading("flat", (), error)
+    if named is None:
+        return None
+    if named.action is None or not named.action.arguments:
+        return _undeclared(material, named)
+    found = note_arguments(material, named.action, line=named.field.line)
+    if not found.values and named.field.key != "action" and not is_request(material) and not named.by_type:
+        return None  # `action_type` says what a note is about, and nothing of the action is there
+    _ask_more(material, named, found)
+    return Reading("flat", (named.call(found.values),), found.question)
+
+
+# ---------------------------------------------------------------- which action
+
+
+def _named(material: Material) -> Named | None:
+    """What the front matter names.
+
+    Raises:
+        NoteError: `two-readings`, `unknown-action`, `action-missing`.
+    """
+    given = [
+        field for key in _ACTION_KEYS if (field := material.front_by_key.get(key)) and _is_name(field.value)
+    ]
+    known = [named for field in given if (named := _resolved(material, field)) is not None]
+    if len({named.name for named in known}) > 1:
+        said = " and ".join(f"`{one.field.name}: {one.field.value}`" for one in known)
+        raise _question(
+            "two-readings", known[-1].field, f"The note names two actions: {said}.", "Keep one of them."
+        )
+    if known:
+        odd = next(
+            (field for field in given if field not in [one.field for one in known] and _is_odd(field)), None
+        )
+        if odd is not None:
+            raise _unknown(material, odd)
+        return known[0]
+    by_type = _by_type(material)
+    if by_type is None:
+        _refuse_unknown(material, given)
+    return by_type
+
+
+def _is_name(value: Json) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= 200
+
+
+def _is_odd(field: Field) -> bool:
+    return bool(_NAME.match(str(field.value).strip()))
+
+
+def _resolved(material: Material, field: Field) -> Named | None:
+    text = str(field.value).strip()
+    action = material.catalogue.find(text)
+    if action is None and field.key == "action_type":
+        action = _of_kind(material, text)
+    if action is not None:
+        return Named(action.name, action, field)
+    if not _TOOL.match(text):
+        return None
+    server, _, tool = text.partition(".")
+    served = material.catalogue.naming(server, tool)
+    if len(served) != 1:
+        return Named(text, None, field)
+    entry = next(each for each in served[0].tools if (each.server, each.tool) == (server, tool))
+    return Named(text, served[0], field, tool=entry)
+
+
+def _of_kind(material: Material, kind: str) -> Action | None:
+    where = platforms(material)
+    found = {
+        action.name: action for name in (where or ("",)) if (action := material.catalogue.of_type(kind, name))
+    }
+    return next(iter(found.values())) if len(found) == 1 and len(where) < 2 else None
+
+
+def _by_type(material: Material) -> Named | None:
+    field = material.front_by_key.get("type")
+    if field is None or not _is_name(field.value):
+        return None
+    action = _of_kind(material, str(field.value))
+    return Named(action.name, action, field, by_type=True) if action else None
+
+
+def _refuse_unknown(material: Material, given: list[Field]) -> None:
+    """Asks for the action where the note clearly asks for one."""
+    for field in given:
+        if _is_nearly_known(material, str(field.value)) or is_request(material):
+            raise _unknown(material, field)
+    if is_request(material) and not _tells_otherwise(material):
+        kind = material.front_by_key["type"]
+        raise _question(
+            "action-missing",
+            kind,
+            "The note asks for approval, and does not say of which action.",
+            "Add a line `action: NAME`, such as `action: send_email`.",
+        )
+
+
+def _tells_otherwise(material: Material) -> bool:
+    """Whether the front matter or the body names its call in another form."""
+    from signoff.plan.dialects.read import OTHERS
+
+    return any(read(material) is not None for read in OTHERS)
+
+
+def _is_nearly_known(material: Material, text: str) -> bool:
+    close = material.catalogue.nearest(text, limit=1)
+    return bool(close) and fuzz.ratio(text.strip().lower(), close[0].lower()) >= CLOSE_ENOUGH
+
+
+def _unknown(material: Material, field: Field) -> NoteError:
+    shown = str(field.value).strip()[:80]
+    if shown.startswith("{{"):
+        return _question(
+            "placeholder", field, f"`{shown}` is still to be filled in.", "Write the action's name."
+        )
+    close = material.catalogue.nearest(str(field.value))
+    hint = (
+        f"Did you mean {' or '.join(f'`{name}`' for name in close)}?"
+        if close
+        else ("Write an action of the catalogue, or a tool as `server.tool`.")
+    )
+    return _question("unknown-action", field, f"There is no action `{shown}`.", hint)
+
+
+# ---------------------------------------------------------------- what else counts
+
+
+def _ask_more(material: Material, named: Named, found: Arguments) -> None:
+    """Asks where another platform or another time is named than what would be done."""
+    for name in platforms(material):
+        others = {word for word in _PLATFORMS if word in fold(named.name)}
+        if name in _PLATFORMS and others and name not in others:
+            field = next(each for each in material.front if each.key in {"platform", "platforms", "channel"})
+            found.ask(
+                _question(
+                    "values-disagree", field, f"`{named.name}` is not for `{name}`.", "Keep one of the two."
+                )
+            )
+    for key in _LATER:
+        later = material.front_by_key.get(key)
+        if later is None or is_absent(later.value) or fold_key(str(later.value)) in _NOW:
+            continue
+        found.ask(
+            _question(
+                "time-unclear",
+                later,
+                f"`{later.name}` is not read, so it would be done at once.",
+                f"Write `run_at: {str(later.value)[:40]}`, or delete the line.",
+            )
+        )
+
+
+def _undeclared(material: Material, named: Named) -> Reading | None:
+    """A call of an action whose arguments the catalogue does not list: common keys as they stand.
+
+    Others beside them could be meant as arguments, so they are a question. With none at all the note is
+    of the short form.
+    """
+    known = HEADER_KEYS | DAEMON_KEYS | METADATA | {"action", "action_type"}
+    keys = [section.key for section in material.body.sections] + [label.key for label in material.labels]
+    prose = next((key for key in (*material.front_by_key, *keys) if key in _TEXTS), "body")
+    common = [Argument(name, kind=_KINDS.get(name, "text")) for name in COMMON]
+    generic = Action(named.name, (), arguments=(*common, Argument(prose, kind="prose")))
+    loose = [field for field in material.front if field.name not in known]
+    strange = [field for field in loose if field.key not in generic.names_of_arguments]
+    if strange or named.by_type or named.field.key != "action":
+        return None  # the short form asks
+    found = note_arguments(material, generic, line=named.field.line)
+    return Reading("flat", (Call(named.name, found.values, named.field.line),), found.question)
+
+
+def _question(code: str, field: Field, message: str, hint: str) -> NoteError:
+    return NoteError(message, code=code, hint=hint, line=field.line, column=field.column)

@@ -1,0 +1,65 @@
+"""What a note says that it is: a request for an action, or something that only speaks of actions.
+
+E-mails and messages received, records of what was done, briefings, logs, dashboards, templates' manuals:
+their fields look like those of a plan, and mean something else.
+"""
+
+from __future__ import annotations
+
+from signoff.catalogue import fold_key
+from signoff.plan.dialects.fields import Material
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_RECEIVED = _words(
+    "email email_inquiry message whatsapp whatsapp_message sms facebook_message instagram_message linkedin_message"
+    " slack_message notification file_drop inbox_item lead inquiry bug_report event business_event call"
+)
+"""What came in. An action named in such a note is what somebody thinks should follow, not its order."""
+_RECORDS = _words(
+    "action_completed approval_record approval_log log audit audit_log report ceo_briefing briefing daily_briefing"
+    " weekly_briefing dashboard documentation handbook guide manual template readme index meeting_notes journal"
+    " daily_note summary completion_report execution_log receipt transaction full_vault_audit skill reference"
+    " test_file scheduled_trigger alert"
+)
+"""What was done, or what is only to be read."""
+_DONE = frozenset({"posted", "sent", "executed", "published", "completed", "processed", "delivered", "paid"})
+"""Values of `status` that the daemon does not write, and that say it has happened already."""
+_DONE_KEYS = _words(
+    "executed_at completed_at posted_at sent_at published_at post_url execution_result sent_message_id"
+)
+_ARRIVED_KEYS = frozenset(
+    {"received", "received_at", "message_id", "thread_id", "original_from", "sender", "from"}
+)
+_REQUESTS = _words(
+    "approval_request approval approval_required approval_needed pending_approval action_request request_for_approval"
+)
+
+
+def is_no_plan(material: Material) -> bool:
+    """Whether the note says of itself that it asks for nothing."""
+    kind, status = material.says("type"), material.says("status")
+    if kind in _RECORDS or status in _DONE or material.front_by_key.keys() & _DONE_KEYS:
+        return True
+    return kind in _RECEIVED and (
+        "action" not in material.front_by_key or bool(material.front_by_key.keys() & _ARRIVED_KEYS)
+    )
+
+
+def is_request(material: Material) -> bool:
+    """Whether the note says of itself that it asks for approval of an action."""
+    return material.says("type") in _REQUESTS
+
+
+def platforms(material: Material) -> tuple[str, ...]:
+    """The platforms that the note names in its front matter, folded."""
+    found: list[str] = []
+    for key in ("platform", "platforms", "channel", "network"):
+        field = material.front_by_key.get(key)
+        value = field.value if field else None
+        entries = value if isinstance(value, list) else [value] if value else []
+        found += [fold_key(str(entry)) for entry in entries]
+    return tuple(dict.fromkeys(found))
