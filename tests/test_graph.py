@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signoff.graph import OPEN, frontier, halted_by, verdict
-from signoff.model import FrozenPlan, FrozenStep, Status, StepStatus
+from signoff.graph import OPEN, Frontier, Standing, frontier, halted_by, verdict
+from signoff.model import SURVIVES_ALL, FrozenPlan, FrozenStep, Status, StepStatus
 
 DONE, FAILED, UNKNOWN = StepStatus.DONE, StepStatus.FAILED, StepStatus.UNKNOWN
 SKIPPED, RUNNING, PENDING = StepStatus.SKIPPED, StepStatus.RUNNING, StepStatus.PENDING
@@ -17,8 +17,12 @@ WAITING, CANCELLED = StepStatus.WAITING, StepStatus.CANCELLED
 ENDS = [DONE, FAILED, UNKNOWN, SKIPPED, CANCELLED, WAITING]
 
 
-def step(name: str, *needs: str, continue_on_error: bool = False) -> FrozenStep:
-    return FrozenStep(name, "s.t", {}, (), needs=needs, continue_on_error=continue_on_error)
+def step(
+    name: str, *needs: str, continue_on_error: bool = False, survives: tuple[str, ...] = ()
+) -> FrozenStep:
+    return FrozenStep(
+        name, "s.t", {}, (), needs=needs, continue_on_error=continue_on_error, survives=frozenset(survives)
+    )
 
 
 def plan(*steps: FrozenStep, mode: str = "sequential", on_failure: str = "stop") -> FrozenPlan:
@@ -31,10 +35,18 @@ def plans(draw: st.DrawFn) -> FrozenPlan:
     for number in range(draw(st.integers(1, 6))):
         earlier = [each.id for each in steps]
         needs = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
-        steps.append(step(f"s{number}", *needs, continue_on_error=draw(st.booleans())))
+        survives = draw(st.lists(st.sampled_from([*earlier, SURVIVES_ALL]), unique=True, max_size=2))
+        tolerant = draw(st.booleans())
+        if not draw(st.booleans()):
+            survives = []
+        steps.append(step(f"s{number}", *needs, continue_on_error=tolerant, survives=tuple(survives)))
     mode = draw(st.sampled_from(["sequential", "parallel"]))
     order = steps if mode == "sequential" else draw(st.permutations(steps))
     return plan(*order, mode=mode, on_failure=draw(st.sampled_from(["stop", "continue", "undo"])))
+
+
+def survives(mine: FrozenStep, other: str) -> bool:
+    return bool({other, SURVIVES_ALL} & mine.survives)
 
 
 class Played:
@@ -43,13 +55,14 @@ class Played:
     def __init__(self, plan: FrozenPlan, data: st.DataObject) -> None:
         self.plan = plan
         self.status = dict.fromkeys((each.id for each in plan.steps), PENDING)
+        self.standing = Standing(plan, self.status)
         self.began: list[str] = []
         self.ended: list[str] = []
         self.data = data
 
     def play(self) -> Status:
         for _ in range(200):
-            front = frontier(self.plan, self.status)
+            front = self.front()
             for each, _ in front.skip:
                 self.status[each.id] = SKIPPED
                 self.ended.append(each.id)
@@ -63,6 +76,17 @@ class Played:
                 return found
             self.move(*self.data.draw(st.sampled_from(moves)))
         raise AssertionError("it never ends")
+
+    def front(self) -> Frontier:
+        """What may be done next, as kept up to date; it is what a fresh look gives too."""
+        for name, status in self.status.items():
+            self.standing.update(name, status)
+        fresh = frontier(self.plan, self.status)
+        assert tuple(self.standing.ready()) == fresh.ready
+        assert self.standing.skips() == fresh.skip
+        assert self.standing.halted_by() == halted_by(self.plan, self.status)
+        assert self.standing.verdict() == verdict(self.plan, self.status)
+        return fresh
 
     def move(self, kind: str, name: str) -> None:
         if kind == "begin":
@@ -86,14 +110,22 @@ class Played:
         if self.plan.mode == "sequential":
             before |= set(ids[: ids.index(name)])
         by_id = {each.id: each for each in self.plan.steps}
-        for other in before:
-            assert self.status[other] not in {PENDING, WAITING, RUNNING, UNKNOWN}
-            if other in mine.needs and self.status[other] is not DONE:
-                assert by_id[other].continue_on_error
         assert UNKNOWN not in self.status.values()
-        if self.plan.on_failure != "continue":
-            for other, status in self.status.items():
-                assert status not in {FAILED, CANCELLED} or by_id[other].continue_on_error
+        broken = [
+            other
+            for other, status in self.status.items()
+            if status in {FAILED, CANCELLED} and not by_id[other].continue_on_error
+        ]
+        halted = bool(broken) and self.plan.on_failure != "continue"
+        if halted:
+            assert all(survives(mine, other) for other in broken)
+        for other in before:
+            assert self.status[other] not in {RUNNING, UNKNOWN}
+            if self.status[other] in OPEN:
+                assert halted, "only in a halted plan may a step above stay open"
+                assert other not in mine.needs or survives(mine, other)
+            elif other in mine.needs and self.status[other] is not DONE:
+                assert by_id[other].continue_on_error or survives(mine, other)
 
 
 @pytest.mark.promise("7")
@@ -118,6 +150,9 @@ def test_in_every_interleaving_order_is_kept_nothing_is_repeated_and_a_verdict_i
         assert found is Status.UNKNOWN
     left = [name for name, how in status.items() if how in OPEN]
     assert not left or halted_by(plan, status) is not None, f"forgotten: {left}"
+    if found is Status.FAILED:
+        always = {each.id for each in plan.steps if SURVIVES_ALL in each.survives and not each.needs}
+        assert not always & set(left), "a step that always runs was forgotten"
 
 
 @pytest.mark.promise("7")
@@ -200,3 +235,81 @@ def test_a_call_under_way_keeps_the_verdict_open_even_after_a_failure() -> None:
     assert verdict(made, {"a": FAILED, "b": RUNNING}) is None
     assert verdict(made, {"a": FAILED, "b": DONE}) is Status.FAILED
     assert verdict(made, {"a": FAILED, "b": UNKNOWN}) is Status.UNKNOWN
+
+
+def run_after(made: FrozenPlan, **how: StepStatus) -> list[str]:
+    statuses = {each.id: how.get(each.id, PENDING) for each in made.steps}
+    return [each.id for each in frontier(made, statuses).ready]
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize("mode", ["sequential", "parallel"])
+def test_a_step_that_always_runs_does_so_after_a_failure_that_halted_the_plan(mode: str) -> None:
+    last = step("last", "a", "b", survives=(SURVIVES_ALL,))
+    made = plan(step("a"), step("b", "a"), last, mode=mode)
+    assert run_after(made, a=FAILED) == ["last"], "b cannot run any more, and is not waited for"
+    assert run_after(made, a=FAILED, last=DONE) == []
+    assert verdict(made, {"a": FAILED, "b": PENDING, "last": PENDING}) is None
+    assert verdict(made, {"a": FAILED, "b": PENDING, "last": RUNNING}) is None
+    assert verdict(made, {"a": FAILED, "b": PENDING, "last": DONE}) is Status.FAILED
+
+
+@pytest.mark.promise("1.2")
+@pytest.mark.parametrize("mode", ["sequential", "parallel"])
+def test_nothing_runs_after_an_unknown_outcome_not_even_what_always_runs(mode: str) -> None:
+    made = plan(step("a"), step("last", survives=(SURVIVES_ALL,)), mode=mode)
+    assert run_after(made, a=UNKNOWN) == []
+    assert verdict(made, {"a": UNKNOWN, "last": PENDING}) is Status.UNKNOWN
+
+
+def test_a_step_that_reads_one_failure_does_not_run_after_another_one() -> None:
+    made = plan(step("a"), step("b"), step("mend", survives=("a",)))
+    assert run_after(made, a=FAILED) == ["mend"]
+    assert run_after(made, a=DONE, b=FAILED) == []
+    assert run_after(made, a=DONE, b=DONE) == ["mend"], "its condition says whether it is wanted"
+
+
+def test_where_the_plan_goes_on_a_survivor_of_what_it_needs_is_not_skipped() -> None:
+    made = plan(step("a"), step("b", "a"), step("c", "b", survives=("b",)), on_failure="continue")
+    assert [each.id for each, _ in frontier(made, {"a": FAILED, "b": PENDING, "c": PENDING}).skip] == ["b"]
+    assert run_after(made, a=FAILED, b=SKIPPED) == ["c"]
+
+
+def test_survivors_wait_for_each_other_and_for_calls_under_way() -> None:
+    all_of = (SURVIVES_ALL,)
+    made = plan(
+        step("a"),
+        step("b"),
+        step("c", "b", survives=all_of),
+        step("d", "c", survives=all_of),
+        mode="parallel",
+    )
+    assert run_after(made, a=FAILED, b=RUNNING) == []
+    assert run_after(made, a=FAILED, b=DONE) == ["c"]
+    assert run_after(made, a=FAILED, b=DONE, c=WAITING) == ["c"]
+    assert run_after(made, a=FAILED, b=DONE, c=FAILED) == ["d"]
+
+
+def test_a_long_chain_of_survivors_is_looked_through_without_recursion() -> None:
+    chain = [step("s0"), *(step(f"s{n}", f"s{n - 1}", survives=(SURVIVES_ALL,)) for n in range(1, 3000))]
+    made = plan(*reversed(chain), mode="parallel")
+    assert run_after(made, s0=FAILED) == ["s1"]
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_the_cost_of_a_change_does_not_grow_with_the_steps_that_have_ended(data: st.DataObject) -> None:
+    """Counted, not timed: a change looks at the step and at those that need it."""
+    count = data.draw(st.integers(20, 200))
+    made = plan(*(step(f"s{n}", *([f"s{n - 1}"] if n % 2 else [])) for n in range(count)), mode="parallel")
+    standing = Standing(made, dict.fromkeys((each.id for each in made.steps), PENDING))
+    looks: list[int] = []
+    answer = standing._answer
+    standing._answer = lambda number, other: looks.append(1) or answer(number, other)  # type: ignore[method-assign]
+    for each in made.steps:
+        looks.clear()
+        standing.update(each.id, RUNNING)
+        standing.update(each.id, DONE)
+        next(standing.ready(), None)
+        assert len(looks) <= 4
+    assert standing.verdict() is Status.DONE

@@ -3,16 +3,26 @@
 A step may start when every step that it needs has ended well enough, and in the sequential mode when
 every step above it has ended. A step is skipped where one that it needs failed or was skipped; whether
 the rest of the plan goes on after a failure is `on_failure`'s to say.
+
+A step whose condition asks for it (`FrozenStep.survives`: `always()`, `steps.x.failed`, `steps.x.skipped`)
+runs after such failures too, also where they halted the plan: then once all that can still run of what it
+needs has. After an unknown outcome nothing runs.
+
+`Standing` is kept up to date step by step, so that what a change costs depends on the step's neighbours,
+never on how many steps have ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from signoff.model import FrozenPlan, FrozenStep, Status, StepStatus
+from signoff.model import SURVIVES_ALL, FrozenPlan, FrozenStep, Status, StepStatus
 
 OPEN = frozenset({StepStatus.PENDING, StepStatus.WAITING})
+_UNENDED = OPEN | {StepStatus.RUNNING}
+_BAD = frozenset({StepStatus.FAILED, StepStatus.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,81 +38,245 @@ class Frontier:
     skip: tuple[tuple[FrozenStep, str], ...]
 
 
-def passable(step: FrozenStep, status: StepStatus) -> bool | None:
-    """May a step that needs this one start after it? None while it is still open or under way.
+def passable(step: FrozenStep, status: StepStatus, after: FrozenStep) -> bool | None:
+    """May `after`, which needs `step`, start after it? None while it is still open or under way.
 
-    A failed step lets those that need it pass only where it says `continue_on_error`. An unknown outcome
-    lets nothing pass: a person has to say first what happened.
+    A failed step lets those that need it pass where it says `continue_on_error`, or where their condition
+    asks for its failure. An unknown outcome lets nothing pass: a person has to say first what happened.
     """
-    if status in OPEN or status is StepStatus.RUNNING:
+    if status in _UNENDED:
         return None
     if status is StepStatus.UNKNOWN:
         return False
-    return status is StepStatus.DONE or step.continue_on_error
+    return status is StepStatus.DONE or step.continue_on_error or survives(after, step.id)
+
+
+def survives(step: FrozenStep, other: str) -> bool:
+    """Does a step run although another one failed or was skipped?"""
+    return other in step.survives or SURVIVES_ALL in step.survives
+
+
+class Standing:
+    """Where the steps of a plan stand, and what follows from it."""
+
+    def __init__(self, plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> None:
+        self.plan = plan
+        self._steps = plan.steps
+        self._number = {step.id: number for number, step in enumerate(plan.steps)}
+        self._needs = [[self._number[other] for other in step.needs] for step in plan.steps]
+        self._followers: list[list[int]] = [[] for _ in plan.steps]
+        for number, needs in enumerate(self._needs):
+            for other in needs:
+                self._followers[other].append(number)
+        order = range(len(plan.steps))
+        self._survivors = [number for number in self._in_order() if plan.steps[number].survives]
+        self._status = [statuses[step.id] for step in plan.steps]
+        answers = [[self._answer(number, other) for other in self._needs[number]] for number in order]
+        self._awaited = [each.count(None) for each in answers]
+        self._refused = [each.count(False) for each in answers]
+        self._coming: frozenset[int] | None = None
+        self._unended: list[int] = []
+        self._running: set[int] = set()
+        self._unknown: list[int] = []
+        self._failed: list[int] = []
+        self._ready: list[int] = []
+        self._skip: list[int] = []
+        for number in order:
+            self._sort(number)
+            self._place(number)
+
+    def status(self, step: str) -> StepStatus:
+        """Where a step stands."""
+        return self._status[self._number[step]]
+
+    def step(self, name: str) -> FrozenStep:
+        """The step of this id."""
+        return self._steps[self._number[name]]
+
+    def update(self, step: str, status: StepStatus) -> None:
+        """A step now stands so."""
+        number = self._number[step]
+        if self._status[number] is status:
+            return
+        before = [self._answer(follower, number) for follower in self._followers[number]]
+        self._status[number] = status
+        self._coming = None
+        self._sort(number)
+        self._place(number)
+        for follower, was in zip(self._followers[number], before, strict=True):
+            now = self._answer(follower, number)
+            self._awaited[follower] += (now is None) - (was is None)
+            self._refused[follower] += (now is False) - (was is False)
+            self._place(follower)
+
+    # ------------------------------------------------------------ what may come next
+
+    def ready(self) -> Iterator[FrozenStep]:
+        """Steps whose call may be intended now, in the plan's order; statuses may change in between."""
+        if self.halted_by() is not None:
+            yield from self._ready_after_all()
+        elif self.plan.mode == "sequential":
+            first = self._first_unended()
+            if first is not None and _has(self._ready, first):
+                yield self._steps[first]
+        else:
+            last = -1
+            while (position := bisect_right(self._ready, last)) < len(self._ready):
+                last = self._ready[position]
+                yield self._steps[last]
+
+    def skips(self) -> tuple[tuple[FrozenStep, str], ...]:
+        """Steps that can no longer run, each with the step that stands in the way.
+
+        Of a plan that is halted there are none: its other steps stay as they are, so that they can follow
+        when a person has answered or approved again.
+        """
+        if not self._skip or self.halted_by() is not None:
+            return ()
+        numbers = self._skip
+        if self.plan.mode == "sequential":
+            first = self._first_unended()
+            numbers = [first] if first is not None and _has(self._skip, first) else []
+        return tuple((self._steps[number], self._blocker(number)) for number in numbers)
+
+    def halted_by(self) -> str | None:
+        """The step that stops the whole plan: a failure under `stop` or `undo`, or an unknown outcome."""
+        first = self._unknown[:1]
+        if self.plan.on_failure != "continue":
+            first += self._failed[:1]
+        return self._steps[min(first)].id if first else None
+
+    def may_follow(self, step: FrozenStep) -> bool:
+        """May a step still run: the plan is not halted, or only by failures that the step survives?"""
+        if self.halted_by() is None:
+            return True
+        return not self._unknown and all(survives(step, self._steps[other].id) for other in self._failed)
+
+    def verdict(self) -> Status | None:
+        """How the plan has ended; None while something is open or under way.
+
+        Unknown weighs more than failed: a person is asked first. A step that failed under
+        `continue_on_error` does not fail the plan.
+        """
+        if self._running:
+            return None
+        if self._unknown:
+            return Status.UNKNOWN
+        if self.halted_by() is not None:
+            return Status.FAILED if next(self.ready(), None) is None else None
+        if self._unended:
+            return None
+        return Status.FAILED if self._failed else Status.DONE
+
+    # ------------------------------------------------------------ keeping up to date
+
+    def _sort(self, number: int) -> None:
+        """Into the lists that a step's own status puts it in."""
+        status, step = self._status[number], self._steps[number]
+        _keep(self._unended, number, there=status in _UNENDED)
+        _keep(self._unknown, number, there=status is StepStatus.UNKNOWN)
+        _keep(self._failed, number, there=status in _BAD and not step.continue_on_error)
+        (self._running.add if status is StepStatus.RUNNING else self._running.discard)(number)
+
+    def _place(self, number: int) -> None:
+        """Into `ready` or `skip`, or out of them, by what the step needs."""
+        settled = self._status[number] in OPEN and not self._awaited[number]
+        _keep(self._ready, number, there=settled and not self._refused[number])
+        _keep(self._skip, number, there=settled and self._refused[number] > 0)
+
+    def _answer(self, number: int, other: int) -> bool | None:
+        """Does a step let one that needs it pass, as it stands?"""
+        return passable(self._steps[other], self._status[other], self._steps[number])
+
+    def _blocker(self, number: int) -> str:
+        refusing = (other for other in self._needs[number] if self._answer(number, other) is False)
+        return self._steps[next(refusing)].id
+
+    def _first_unended(self) -> int | None:
+        """In the sequential mode, the step whose turn it is; None where it is under way."""
+        first = self._unended[0] if self._unended else None
+        return None if first is None or self._status[first] is StepStatus.RUNNING else first
+
+    def _in_order(self) -> list[int]:
+        """The steps with each after those that it needs; steps in a circle are in no order, and left out."""
+        missing = [len(needs) for needs in self._needs]
+        order = [number for number, count in enumerate(missing) if count == 0]
+        for number in order:  # it grows meanwhile
+            for follower in self._followers[number]:
+                missing[follower] -= 1
+                if missing[follower] == 0:
+                    order.append(follower)
+        return order
+
+    # ------------------------------------------------------------ after a failure that halted the plan
+
+    def _ready_after_all(self) -> Iterator[FrozenStep]:
+        """Steps that run although the plan is halted, each once all that can run of what it needs has."""
+        coming = self._come_after_all()
+        if self.plan.mode == "sequential":
+            yield from (self._steps[number] for number in sorted(coming)[:1] if not self._running)
+            return
+        for number in sorted(coming):
+            if self._status[number] in OPEN and not any(map(self._may_still_end, self._needs[number])):
+                yield self._steps[number]
+
+    def _come_after_all(self) -> frozenset[int]:
+        """The open steps that will run although the plan is halted, as far as can be said now."""
+        if self._coming is None:
+            coming: set[int] = set()
+            for number in self._survivors:
+                step = self._steps[number]
+                follows = self._status[number] in OPEN and self.may_follow(step)
+                if follows and all(
+                    self._leaves_its_turn(step, other, coming) for other in self._needs[number]
+                ):
+                    coming.add(number)
+            self._coming = frozenset(coming)
+        return self._coming
+
+    def _leaves_its_turn(self, step: FrozenStep, other: int, coming: set[int]) -> bool:
+        """Does a needed step let a survivor pass, or may it do so when it has ended?"""
+        status = self._status[other]
+        if status is StepStatus.RUNNING or other in coming:
+            return True
+        if status in OPEN:  # it will not run any more
+            return survives(step, self._steps[other].id)
+        return passable(self._steps[other], status, step) is True
+
+    def _may_still_end(self, other: int) -> bool:
+        """Is a step under way, or will it be, although the plan is halted?"""
+        return self._status[other] is StepStatus.RUNNING or other in self._come_after_all()
+
+
+def _has(numbers: list[int], number: int) -> bool:
+    """Whether a number is in a sorted list."""
+    position = bisect_left(numbers, number)
+    return position < len(numbers) and numbers[position] == number
+
+
+def _keep(numbers: list[int], number: int, *, there: bool) -> None:
+    """Puts a number into a sorted list, or takes it out."""
+    if there != _has(numbers, number):
+        if there:
+            insort(numbers, number)
+        else:
+            del numbers[bisect_left(numbers, number)]
+
+
+# ---------------------------------------------------------------- at one moment
 
 
 def frontier(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> Frontier:
-    """What may be done next, given where each step stands.
-
-    A plan that is halted has no frontier: its other steps stay as they are, not run and not skipped, so
-    that they can follow when a person has answered or approved again.
-    """
-    if halted_by(plan, statuses) is not None:
-        return Frontier((), ())
-    steps = {step.id: step for step in plan.steps}
-    ready: list[FrozenStep] = []
-    skip: list[tuple[FrozenStep, str]] = []
-    for step in _candidates(plan, statuses):
-        passes = {other: passable(steps[other], statuses[other]) for other in step.needs}
-        if None in passes.values():
-            continue
-        blocker = next((other for other, answer in passes.items() if not answer), None)
-        if blocker is None:
-            ready.append(step)
-        else:
-            skip.append((step, blocker))
-    return Frontier(tuple(ready), tuple(skip))
-
-
-def _candidates(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> list[FrozenStep]:
-    """Open steps whose turn it is: in the sequential mode at most the first that has not ended."""
-    if plan.mode != "sequential":
-        return [step for step in plan.steps if statuses[step.id] in OPEN]
-    for step in plan.steps:
-        if statuses[step.id] is StepStatus.RUNNING:
-            return []
-        if statuses[step.id] in OPEN:
-            return [step]
-    return []
+    """What may be done next, given where each step stands."""
+    standing = Standing(plan, statuses)
+    return Frontier(tuple(standing.ready()), standing.skips())
 
 
 def halted_by(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> str | None:
-    """The step that stops the whole plan, or None: a failure under `stop` or `undo`, or an unknown."""
-    for step in plan.steps:
-        status = statuses[step.id]
-        if status is StepStatus.UNKNOWN:
-            return step.id
-        failed = status in {StepStatus.FAILED, StepStatus.CANCELLED} and not step.continue_on_error
-        if failed and plan.on_failure != "continue":
-            return step.id
-    return None
+    """The step that stops the whole plan, or None."""
+    return Standing(plan, statuses).halted_by()
 
 
 def verdict(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> Status | None:
-    """How the plan has ended; None while something is open or under way.
-
-    Unknown weighs more than failed: a person is asked first. A step that failed under
-    `continue_on_error` does not fail the plan.
-    """
-    if StepStatus.RUNNING in statuses.values():
-        return None
-    if StepStatus.UNKNOWN in statuses.values():
-        return Status.UNKNOWN
-    if halted_by(plan, statuses) is not None:
-        return Status.FAILED
-    if any(status in OPEN for status in statuses.values()):
-        return None
-    for step in plan.steps:
-        if statuses[step.id] in {StepStatus.FAILED, StepStatus.CANCELLED} and not step.continue_on_error:
-            return Status.FAILED
-    return Status.DONE
+    """How the plan has ended; None while something is open or under way."""
+    return Standing(plan, statuses).verdict()

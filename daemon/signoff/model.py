@@ -274,12 +274,17 @@ class Call:
         return f"{self.server}.{self.tool}"
 
 
+SURVIVES_ALL = "*"
+"""In `FrozenStep.survives`: every step. No id of a step is written so."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrozenStep:
     """A step bound to exact calls: the first is preferred, the others may be fallen back to.
 
     `arguments` are in the action's names (what the person wrote); each call has them in its tool's.
-    `undo` is the bound call that takes the step back, or None.
+    `undo` is the bound call that takes the step back, or None. `survives` names the steps whose failure
+    does not keep this one from running, since its condition reads it (`always()`: all of them).
     """
 
     id: str
@@ -294,6 +299,7 @@ class FrozenStep:
     continue_on_error: bool = False
     undo: Call | None = None
     limits: str | None = None
+    survives: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

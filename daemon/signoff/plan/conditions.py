@@ -2,7 +2,8 @@
 
 A condition that is a plain reference (`steps.proposal.ok`) is looked up without CEL, which is loaded
 only where a plan needs it. Bounds: 4 KiB, brackets 32 deep, and a number of steps for an evaluation.
-Its value must be true or false.
+Its value must be true or false. `always()` is true, and asks that the step runs after failures too; so
+does reading `steps.ID.failed` or `steps.ID.skipped`, after those of that step.
 
 Here only the tokens are looked at, to find what is read and to write `steps.step-1.ok`, where the
 hyphen belongs to the id, in a way that CEL understands. The grammar is for CEL's own parser to judge.
@@ -11,9 +12,12 @@ hyphen belongs to the id, in a way that CEL understands. The grammar is for CEL'
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from signoff.errors import NoteError
+from signoff.model import SURVIVES_ALL
 from signoff.plan.expressions import (
     LONGEST,
     OUTCOMES,
@@ -41,6 +45,9 @@ _OF_STEP = re.compile(
     r"""\s*(?:\.\s*([A-Za-z_][A-Za-z0-9_-]{0,63})|\[\s*(?:'([^'"\\]*)'|"([^'"\\]*)")\s*\])\s*\.\s*([A-Za-z_]\w*)""",
     re.ASCII,
 )
+_ONLY_ALWAYS = re.compile(r"\s*always\s*\(\s*\)\s*")
+_ALWAYS = re.compile(r"\s*\(\s*\)")
+_OF_FAILURES = frozenset({"failed", "skipped"})
 _LOOPS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _CONSTANTS = frozenset({"true", "false", "null", "in"})
 
@@ -53,7 +60,19 @@ def names_in_condition(expression: str) -> Names:
     """
     if REFERENCE.fullmatch(expression):
         return names_in_reference(expression)
-    return _compiled(expression)[0]
+    return Names() if _ONLY_ALWAYS.fullmatch(expression) else _compiled(expression)[0]
+
+
+def survived_in(expression: str | None) -> frozenset[str]:
+    """The steps after whose failure a step with this condition runs all the same.
+
+    `SURVIVES_ALL` stands for every step; nothing is in it for a step without a condition, or with one that
+    is not valid.
+    """
+    try:
+        return _translate(expression)[2] if expression is not None else frozenset()
+    except NoteError:
+        return frozenset()
 
 
 def holds(expression: str, context: Context) -> bool:
@@ -63,6 +82,8 @@ def holds(expression: str, context: Context) -> bool:
         NoteError: `expression-failed`, where it cannot be worked out or is neither true nor false;
             `expression-invalid`, for one that was never checked.
     """
+    if _ONLY_ALWAYS.fullmatch(expression):
+        return True
     plain = REFERENCE.fullmatch(expression) is not None
     value = look_up(expression, context) if plain else _worked_out(expression, context)
     if not isinstance(value, bool):
@@ -70,29 +91,68 @@ def holds(expression: str, context: Context) -> bool:
     return value
 
 
-def _translate(expression: str) -> tuple[Names, str]:
-    """What a condition reads, and the condition with each `steps.ID` written as `steps["ID"]`."""
+def _translate(expression: str) -> tuple[Names, str, frozenset[str]]:
+    """What a condition reads, the condition as CEL understands it, and which failures it survives."""
     _check_size(expression)
-    steps: set[str] = set()
-    known = {"plan", "item", *_CONSTANTS}
-    written: list[str] = []
-    item, position, before = False, 0, ""
-    while position < len(expression):
-        word = _next_token(expression, position)
-        position += len(word)
-        called = expression[position:].lstrip().startswith("(")
-        root = before != "."
+    reading = _Reading(expression)
+    while reading.position < len(expression):
+        reading.read_token()
+    return (
+        Names(frozenset(reading.steps), reading.item),
+        "".join(reading.written),
+        frozenset(reading.survived),
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A condition, as far as it was read.
+
+    Attributes:
+        known: names that may begin a path here.
+        steps, item, survived: what was found.
+        written: the condition for CEL.
+        before: the token before, white space left out.
+    """
+
+    expression: str
+    position: int = 0
+    known: set[str] = field(default_factory=lambda: {"plan", "item", *_CONSTANTS})
+    steps: set[str] = field(default_factory=set)
+    survived: set[str] = field(default_factory=set)
+    item: bool = False
+    written: list[str] = field(default_factory=list)
+    before: str = ""
+
+    def read_token(self) -> None:
+        """The next token, and what it means."""
+        word = _next_token(self.expression, self.position)
+        self.position += len(word)
+        called = self.expression[self.position :].lstrip().startswith("(")
+        root = self.before != "."
         if word == "steps" and root:
-            step, word, position = _step_reference(expression, position)
-            steps.add(step)
+            step, outcome, self.position = _step_reference(self.expression, self.position)
+            self.steps.add(step)
+            self.survived |= {step} if outcome in _OF_FAILURES else set()
+            word = f'steps["{step}"].{outcome}'
+        elif word == "always" and root:
+            word, self.position = _always(self.expression, self.position)
+            self.survived.add(SURVIVES_ALL)
         elif called and word in _LOOPS:
-            known |= set(re.findall(r"\A\s*\(\s*([A-Za-z_]\w*)\s*,", expression[position:]))
+            self.known |= set(re.findall(r"\A\s*\(\s*([A-Za-z_]\w*)\s*,", self.expression[self.position :]))
         elif root and not called:
-            _check_known(expression, word, known)
-        item |= root and word == "item"
-        written.append(word)
-        before = word.strip() or before
-    return Names(frozenset(steps), item), "".join(written)
+            _check_known(self.expression, word, self.known)
+        self.item |= root and word == "item"
+        self.written.append(word)
+        self.before = word.strip() or self.before
+
+
+def _always(expression: str, position: int) -> tuple[str, int]:
+    """`always()` for CEL, and where it ends."""
+    found = _ALWAYS.match(expression, position)
+    if found is None:
+        raise invalid(expression, "write `always()`, with nothing in its brackets")
+    return "true", found.end()
 
 
 def _check_known(expression: str, word: str, known: set[str]) -> None:
@@ -114,12 +174,12 @@ def _next_token(expression: str, position: int) -> str:
 
 
 def _step_reference(expression: str, position: int) -> tuple[str, str, int]:
-    """The id after `steps`, the reference in CEL, and where it ends."""
+    """The id after `steps`, what is read of it, and where the reference ends."""
     found = _OF_STEP.match(expression, position)
     if found is None or found[4] not in OUTCOMES:
         raise invalid(expression, "of a step there are `steps.ID.result`, `.ok`, `.failed` and `.skipped`")
     step = found[1] or found[2] or found[3] or ""
-    return step, f'steps["{step}"].{found[4]}', found.end()
+    return step, found[4], found.end()
 
 
 def _check_size(expression: str) -> None:
@@ -159,7 +219,7 @@ def _worked_out(expression: str, context: Context) -> object:
 @lru_cache(maxsize=512)
 def _compiled(expression: str) -> tuple[Names, Tree[Any]]:
     """What a condition reads, and its syntax tree."""
-    names, text = _translate(expression)
+    names, text, _ = _translate(expression)
 
     from celpy.celparser import CELParseError
 

@@ -18,6 +18,7 @@ from signoff.catalogue import Catalogue
 from signoff.errors import LedgerError, NoteError
 from signoff.model import Call, FrozenPlan, FrozenStep, JsonObject, Plan, ServerView, Step
 from signoff.plan.binding import Bound, bind
+from signoff.plan.conditions import survived_in
 
 FORMAT = "signoff/plan/1"
 LONGEST_SLUG = 40
@@ -201,6 +202,7 @@ def _read_step(content: dict[str, Any]) -> FrozenStep:
         continue_on_error=content["continue_on_error"],
         undo=None if content["undo"] is None else _read_call(content["undo"]),
         limits=content["limits"],
+        survives=survived_in(content["if"]),
     )
 
 
