@@ -85,6 +85,12 @@ class Material:
         """Bold labels and rows of tables in the author's own sections."""
         return tuple(_body_fields(self.body))
 
+    @cached_property
+    def named_servers(self) -> dict[int, Field]:
+        """The label that names a server, by its section."""
+        keys = {"mcp_server", "server", "server_name"}
+        return {label.section: label for label in reversed(self.labels) if label.key in keys}
+
     def says(self, key: str) -> str:
         """A word of the front matter, folded; empty where there is none."""
         found = self.front_by_key.get(key)

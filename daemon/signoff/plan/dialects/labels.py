@@ -15,6 +15,7 @@ every one is a step, with what stands in it. A section that says how it ended is
 from __future__ import annotations
 
 from signoff.catalogue import Action, fold_key
+from signoff.model import Json
 from signoff.plan.dialects.arguments import note_arguments
 from signoff.plan.dialects.entries import Entry as Mapped
 from signoff.plan.dialects.entries import Target, target_of
@@ -53,7 +54,8 @@ def read_labels(material: Material) -> Reading | None:
     if is_no_plan(material) or _is_named_above(material):
         return None
     named = [(field, target) for field in material.labels if (target := _target(material, field)) is not None]
-    named = [(field, target) for field, target in named if not _is_record(material, field.section)]
+    records = _records(material) if named else ()
+    named = [(field, target) for field, target in named if field.section not in records]
     named = list({(field.section, target.name): (field, target) for field, target in named}.values())
     if not named:
         return None
@@ -78,9 +80,9 @@ def _target(material: Material, field: Field) -> Target | None:
     if field.key not in _NAMES or not isinstance(field.value, str):
         return None
     named: dict[str, Json] = {_NAMES[field.key]: _bare(field)}
-    near = [label for label in material.labels if label.section == field.section and label.key in SERVER_KEYS]
-    if near:
-        named = {"server": _bare(near[0]), "tool": _bare(field)}
+    server = material.named_servers.get(field.section)
+    if server is not None:
+        named = {"server": _bare(server), "tool": _bare(field)}
     return target_of(Mapped(named, {}, (), field.line), material.catalogue)
 
 
@@ -88,12 +90,12 @@ def _bare(field: Field) -> str:
     return str(field.value).strip().strip("`*").strip()
 
 
-def _is_record(material: Material, section: int) -> bool:
-    """Whether a section says how it ended."""
-    return any(
-        label.section == section
-        and (label.key in _ENDED or (label.key == "status" and fold_key(str(label.value)) in _ENDINGS))
+def _records(material: Material) -> frozenset[int]:
+    """The sections that say how it ended."""
+    return frozenset(
+        label.section
         for label in material.labels
+        if label.key in _ENDED or (label.key == "status" and fold_key(str(label.value)) in _ENDINGS)
     )
 
 
