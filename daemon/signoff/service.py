@@ -98,7 +98,7 @@ class Daemon:
         self._watch = Watch(
             [*self._scan.watched(), places.requests],
             self._hinted,
-            polling=bool(os.environ.get("SIGNOFF_POLLING")),
+            polling=parts.settings.vault.polling,
         )
 
     # ------------------------------------------------------------ life

@@ -27,7 +27,7 @@ EVIDENCE = (Method.EDIT, Method.CODE, Method.SIGNATURE)
 """What an approver can give; `auto` is the absence of it."""
 
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "vault": ("path", "settle", "rescan"),
+    "vault": ("path", "settle", "rescan", "polling"),
     "vault.folders": ("inbox", "pending", "approved", "done", "failed", "rejected"),
     "logs": ("path",),
     "approval": ("ttl", "code_window"),
@@ -37,6 +37,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 """Every setting that the environment may override, by its table."""
 
 _WHOLE = {"retries", "concurrency"}
+_FLAGS = {"polling"}
 _APPROVER = re.compile(r"[^\W_][\w.@+-]{0,63}")
 
 
@@ -49,12 +50,14 @@ class VaultSettings:
         settle: seconds that a note must be unchanged before it is read.
         folders: the folders of plans in it.
         rescan: seconds between looks at the whole vault, for events that were lost.
+        polling: look for changes by oneself; for file systems that tell of none and are not known to.
     """
 
     path: Path
     settle: float
     folders: Folders
     rescan: float
+    polling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,8 @@ def _override_value(tables: list[str], key: str, text: str) -> object:
     """A variable's text as the type that the setting has in the file."""
     if key in _WHOLE and re.fullmatch(r"[0-9]{1,9}", text.strip()):
         return int(text)
+    if key in _FLAGS and text.strip().lower() in {"true", "false"}:
+        return text.strip().lower() == "true"
     if "folders" in tables:
         return [name.strip() for name in text.split(",")]
     if key == "path" and text.strip() and not text.startswith("~"):
@@ -194,6 +199,7 @@ def _vault(section: Section, config_dir: Path) -> VaultSettings:
         settle=section.seconds("settle", "100ms", least=0),
         folders=read_folders(section.table("folders")),
         rescan=section.seconds("rescan", "60s", least=1),
+        polling=section.flag("polling", default=False),
     )
 
 
