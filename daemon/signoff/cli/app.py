@@ -472,6 +472,28 @@ def servers_import(
     importing.bring_in(_project(asked), file, application, yes=yes, as_json=asked.as_json)
 
 
+@servers.command("add")
+def servers_add(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Default: list them.")] = None,
+    *,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="What its entry asks for.")
+    ] = None,
+    as_name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Its name in mcp_servers.json.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Add it.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show a known server with what it needs, and with --yes add it with its actions."""
+    from signoff.cli import adding
+
+    asked = _asked(context, config, as_json=as_json)
+    adding.add(_project(asked), name, given or [], as_name=as_name, yes=yes, as_json=asked.as_json)
+
+
 @servers.command("restart")
 def servers_restart(
     context: typer.Context,

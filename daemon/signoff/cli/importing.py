@@ -48,7 +48,7 @@ def bring_in(
         found[name] = without_secrets(name, entry, taken)
         taken |= found[name].secrets
     if yes and found:
-        _write(project, found)
+        add_to_config(project, found)
     if as_json:
         SCREEN.json(_as_object(source, found, kept, written=yes and bool(found)))
     else:
@@ -80,8 +80,14 @@ def _file_of(application: str | None) -> Path:
 # ---------------------------------------------------------------- writing
 
 
-def _write(project: Project, found: Mapping[str, Opened]) -> None:
-    """The secrets first: an entry never refers to a variable that is not there yet."""
+def add_to_config(project: Project, found: Mapping[str, Opened]) -> None:
+    """Adds servers to `mcp_servers.json`, and what was secret in them to `config/.env`.
+
+    The secrets first: an entry never refers to a variable that is not there yet.
+
+    Raises:
+        RequestRefused: `mcp_servers.json` has a form that nothing can be added to safely.
+    """
     path = project.config_dir / "mcp_servers.json"
     old = path.read_bytes() if path.exists() else None
     new = _with_entries(old, found, path)
