@@ -81,15 +81,53 @@ def _calls(
                 raise
             refusals.append(error)
             continue
-        adapted = adapt(candidate.tool, arguments)
+        adapted = adapt(candidate.tool, fitted(action, candidate.tool, tool, arguments))
         wrong = _wrong(candidate.tool, tool, adapted, action)
         if not wrong:
             calls.append((Call(candidate.tool.server, tool.name, adapted), tool))
         elif candidate.named or not calls:
             raise _as_question(wrong)
     if not calls:
-        raise next((error for error in refusals if error.code == "server-unavailable"), refusals[0])
+        raise _not_offered(name, candidates, refusals)
     return (action.name if action else name.strip()), calls
+
+
+def fitted(
+    action: Action | None, wanted: ActionTool, tool: Tool, arguments: Mapping[str, Json]
+) -> Mapping[str, Json]:
+    """The arguments under names that this tool knows, as far as the catalogue says that they mean the same.
+
+    A name that the tool or its entry in the catalogue knows is kept. Another one is changed only where
+    exactly one of the argument's other names is known, and nothing is given under it.
+    """
+    known = tool.input_schema.get("properties")
+    if action is None or not action.arguments or not isinstance(known, dict):
+        return arguments
+    names = ({*known} - {*wanted.names}) | {*wanted.names.values()}
+    fitting: dict[str, Json] = {}
+    for name, value in arguments.items():
+        argument = None if name in names else action.argument(name)
+        options = [other for other in names if argument is not None and action.argument(other) is argument]
+        if argument is not None and argument.name in options:
+            options = [argument.name]
+        free = len(options) == 1 and options[0] not in arguments and options[0] not in fitting
+        fitting[options[0] if free else name] = value
+    return fitting
+
+
+def _not_offered(name: str, candidates: list[Candidate], refusals: list[NoteError]) -> NoteError:
+    """The question for an action that nothing configured offers, naming what would."""
+    waiting = next((error for error in refusals if error.code == "server-unavailable"), None)
+    if waiting is not None or len(refusals) == 1 or {error.code for error in refusals} != {"unknown-server"}:
+        return waiting or refusals[0]
+    tools = ", ".join(f"`{candidate.tool.name}`" for candidate in candidates[:4])
+    servers = dict.fromkeys(candidate.tool.server for candidate in candidates)
+    return NoteError(
+        f"No server that is configured offers `{name.strip()[:80]}`. The catalogue knows it as {tools}.",
+        code="unknown-server",
+        hint=f"Add a server called {' or '.join(f'`{server}`' for server in list(servers)[:4])} to "
+        "`mcp_servers.json`, or write into `actions.yaml` which tool does it.",
+    )
 
 
 def _candidates(
