@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from signoff.cli.checked import Checked, bind, named_servers, read
+from signoff.cli.checked import Checked, bind, named_servers, read, write_mended
 from signoff.cli.connect import views as server_views
 from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
@@ -36,6 +36,10 @@ def check(project: Project, files: Sequence[Path], *, fix: bool, live: bool, as_
     """
     project.require_valid()
     found = [read(project, file, fix=fix) for file in files]
+    for checked, file in zip(found, files, strict=True):
+        if not as_json:
+            SCREEN.diff(checked.diff)  # what will be changed, before it is
+        write_mended(checked, file)
     plans = [checked.plan for checked in found if checked.plan is not None]
     views = server_views(project, named_servers(project, plans), live=live) if plans else {}
     for checked in found:
@@ -125,7 +129,6 @@ def _needs(requirement: Requirement, sentence: str) -> JsonObject:
 
 
 def _say(project: Project, checked: Checked) -> None:
-    SCREEN.diff(checked.diff)
     if checked.problem is not None:
         SCREEN.line(_place(checked, checked.problem), "red")
         if hint := checked.problem.hint.strip():

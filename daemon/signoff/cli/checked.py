@@ -33,7 +33,8 @@ class Checked:
 
     Attributes:
         problem: the question; None for a plan, and for what is not a plan.
-        diff: what `--fix` changed.
+        diff: what `--fix` changes.
+        mended: the note as `--fix` will write it in place of `unmended`; None where it changes nothing.
     """
 
     file: str
@@ -42,6 +43,8 @@ class Checked:
     frozen: FrozenPlan | None = None
     assessment: Assessment | None = None
     diff: list[str] = field(default_factory=list)
+    unmended: bytes = b""
+    mended: bytes | None = None
 
     @property
     def plan(self) -> Plan | None:
@@ -60,12 +63,12 @@ class Checked:
 
 
 def read(project: Project, file: Path, *, fix: bool) -> Checked:
-    """Reads a file, and with `fix` mends the known breakages of its front matter, in the file too."""
+    """Reads a file, with `fix` as it will be once the known breakages of its front matter are mended."""
     checked = Checked(str(file))
     try:
         data, _ = durable.read_regular(file.parent, file.name)
         if fix:
-            data = _fixed(checked, file, data)
+            data = _mended(checked, data)
     except SignoffError as error:
         checked.problem = error
         return checked
@@ -78,14 +81,26 @@ def read(project: Project, file: Path, *, fix: bool) -> Checked:
     return checked
 
 
-def _fixed(checked: Checked, file: Path, data: bytes) -> bytes:
+def _mended(checked: Checked, data: bytes) -> bytes:
     mended = mend(data)
     if mended is None:
         return data
     old, new = (each.decode().splitlines() for each in (data, mended))
     checked.diff = list(difflib.unified_diff(old, new, checked.file, checked.file, lineterm="", n=1))
-    durable.replace(file, mended, expect=data)
+    checked.unmended, checked.mended = data, mended
     return mended
+
+
+def write_mended(checked: Checked, file: Path) -> None:
+    """Writes what `--fix` mends, if the file is still as it was read."""
+    if checked.mended is None:
+        return
+    try:
+        durable.replace(file, checked.mended, expect=checked.unmended)
+    except SignoffError as error:
+        checked.problem = error
+    except OSError as error:
+        checked.problem = NoteError(f"It cannot be written: {error.strerror}.", code="unwritable")
 
 
 def _problem_of_name(name: str) -> NoteError | None:

@@ -21,6 +21,7 @@ _ENTRY = re.compile(
 _ITEM = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)+)(?P<value>\S.*)$")
 _RESERVED = frozenset("@`%&*!|>[]{},?")
 _CLOSING = {"[": "]", "{": "}"}
+_CURLY = re.compile(r"[“„‟”][^“”„‟]+[”“‟]")
 _SHOWN = 160
 _READ = 4000
 
@@ -86,6 +87,8 @@ def in_quotes(text: str) -> str:
 def _inner(value: str) -> str:
     """The text that the author meant, without quotes that were put around it in a wrong way."""
     quote = value[0]
+    if _CURLY.fullmatch(value):
+        return value[1:-1]
     if quote not in "\"'":
         return value
     if value.count(quote) == 1:
