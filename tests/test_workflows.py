@@ -129,3 +129,54 @@ def test_a_secret_argument_that_the_server_repeats_is_hidden_everywhere_but_in_t
     for path in house.logs.rglob("*"):
         if path.is_file() and "blobs" not in path.parts:
             assert secret not in path.read_text(errors="replace"), path
+
+
+@pytest.mark.promise("7")
+def test_a_step_that_always_runs_does_so_after_the_plan_was_halted_and_reads_what_was_left_out(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    broken = "id: broken\naction: stub.fail\nwith:\n  text: no\n"
+    last = (
+        "if: ${{ always() }}\naction: stub.record\nwith:\n"
+        "  text: failed ${{ steps.broken.failed }}, left out ${{ steps.never.skipped }}\n"
+    )
+    house.approve(house.pending("Always.md", plan(broken, record("never", "never"), last)))
+
+    note = house.await_note("Always.md", "Failed", "status: failed")
+
+    assert texts(house) == ["no", "failed true, left out true"]
+    shown = note.read_text().split("%% signoff %%")[1]
+    assert "not started" in shown
+    house.edit(note, "action: stub.fail", "action: stub.record")
+    note.rename(house.vault / "Inbox" / "Always.md")
+    again = house.await_note("Always.md", "Pending_Approval", "status: pending")
+    house.approve(again)
+    house.await_note("Always.md", "Done", "status: done")
+    assert texts(house) == ["no", "failed true, left out true", "no", "never"], "what is done stays done"
+
+
+@pytest.mark.promise("7")
+def test_a_step_for_one_failure_mends_it_before_what_was_done_is_taken_back(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    first = record("a", "a") + "undo:\n  action: stub.record\n  with:\n    text: undo a\n"
+    broken = "id: b\naction: stub.fail\nwith:\n  text: b\n"
+    mend = "id: mend\nneeds: [b]\nif: ${{ steps.b.failed }}\naction: stub.record\nwith:\n  text: mend\n"
+    other = "needs: [a]\nif: ${{ steps.a.failed }}\naction: stub.record\nwith:\n  text: other\n"
+    text = plan(first, broken, mend, other, front="on_failure: undo")
+    house.approve(house.pending("Mend.md", text))
+    house.await_note("Mend.md", "Failed", "status: failed")
+    assert texts(house) == ["a", "b", "mend", "undo a"]
+
+
+@pytest.mark.promise("1.2")
+def test_nothing_runs_after_an_unknown_outcome_however_it_is_conditioned(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    last = "if: ${{ always() }}\naction: stub.record\nwith:\n  text: last\n"
+    house.approve(house.pending("Crash.md", plan("id: c\naction: stub.crash\nwith:\n  text: c\n", last)))
+    house.await_note("Crash.md", "Failed", "status: unknown")
+    assert texts(house) == ["c"]

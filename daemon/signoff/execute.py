@@ -19,7 +19,7 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, cast
@@ -235,17 +235,17 @@ class Run:
     def _take_answers(self) -> None:
         """A person may say what happened to one call while others are still under way."""
         recorded = self.world.state_of(self.plan_id).steps
-        for step, status in list(self._flow.statuses.items()):
+        for step in sorted(self._flow.unknown):
             known = recorded.get(step)
-            if known is None or status is not StepStatus.UNKNOWN:
+            if known is None or step in self._flow.members:
                 continue
-            if known.status in {StepStatus.DONE, StepStatus.PENDING} and step not in self._flow.members:
+            if known.status in {StepStatus.DONE, StepStatus.PENDING}:
                 self._flow.attempts[step] = list(known.attempts)
                 self._flow.mark(step, known.status)
 
     def _tell_the_wait(self) -> None:
         """Where nothing happens for a while, the note says so."""
-        until = min(self._flow.until.values(), default=None)
+        until = min(self._flow.waits().values(), default=None)
         if until is None or self._place is not None or until == self._told:
             return
         if (until - _now()).total_seconds() > WORTH_TELLING:
@@ -256,12 +256,11 @@ class Run:
         """Is there a step to begin now, a place to wait for, or a short time to sit out?"""
         if self._place is not None:
             return True
-        if self._flow.halted_by() is not None and not self._flow.undoing:
-            return False
-        soon = [until for until in self._flow.until.values() if (until - _now()).total_seconds() <= PATIENCE]
-        return bool(self._due()) or bool(soon)
+        if next(self._due(), None) is not None:
+            return True
+        return any((until - _now()).total_seconds() <= PATIENCE for until in self._flow.waits().values())
 
-    def _due(self) -> list[FrozenStep]:
+    def _due(self) -> Iterator[FrozenStep]:
         """Steps that may be called now, those in flight and those that wait left out."""
         flying = {begin.step.id for begin in self._flying.values()}
         while skips := self._flow.skips():
@@ -420,10 +419,11 @@ class Run:
 
     def _nap(self) -> float | None:
         """Seconds until the next wait of a step is over; None where no step waits."""
-        if not self._flow.until or self._ending():
+        waits = self._flow.waits()
+        if not waits or self._ending():
             return None
-        left = min((until - _now()).total_seconds() for until in self._flow.until.values())
-        return max(0.0, left) if left > 0 or self._due() else None
+        left = min((until - _now()).total_seconds() for until in waits.values())
+        return max(0.0, left) if left > 0 or next(self._due(), None) is not None else None
 
     async def _leave(self) -> None:
         """Give back what is held, however the loop ended."""
@@ -527,13 +527,13 @@ class Run:
     def _context(self, of: FrozenStep) -> dict[str, Json]:
         """What the expressions of a step or an item may read."""
         steps: dict[str, Json] = {}
-        for step in self._plan.steps:
-            status = self._flow.statuses[step.id]
-            steps[step.id] = {
+        for name in sorted(_read_by(of)):
+            status = self._flow.statuses[name]
+            steps[name] = {
                 "ok": status is StepStatus.DONE,
                 "failed": status is StepStatus.FAILED,
-                "skipped": status is StepStatus.SKIPPED,
-                "result": self._result(step.id) if status is StepStatus.DONE else None,
+                "skipped": self._flow.standing.left_out(name),
+                "result": self._result(name) if status is StepStatus.DONE else None,
             }
         context: dict[str, Json] = {"steps": steps, "plan": {"id": self.plan_id}}
         if of.id in self._flow.items:
@@ -722,7 +722,7 @@ class Run:
         ended = self._flow.verdict()
         if ended is not None:
             self._outbox.append(self._finished(ended))
-        until = min(self._flow.until.values(), default=None) if ended is None else None
+        until = min(self._flow.waits().values(), default=None) if ended is None else None
         if until is not None and until != self._told and not self.stop.is_set():
             self._outbox.append(self._waits(until))
         await self._flush()
@@ -744,7 +744,8 @@ class Run:
         return Event("finished", plan=self.plan_id, digest=self._plan.digest, data=data)
 
     def _waits(self, until: datetime) -> Event:
-        step = min(self._flow.until, key=lambda name: self._flow.until[name])
+        waits = self._flow.waits()
+        step = min(waits, key=lambda name: waits[name])
         last = self._flow.attempts[step][-1]
         reason = last.outcome.value if last.outcome else "waiting"
         return Event(
@@ -795,6 +796,14 @@ class Run:
     def _load(self, frozen: FrozenPlan) -> None:
         """Take the picture from the ledger's state; from here on it follows what is recorded."""
         self._picture = Flow.of(frozen, self.world.state_of(self.plan_id))
+
+
+def _read_by(step: FrozenStep) -> frozenset[str]:
+    """The steps whose outcomes the expressions of a step, an item or an undo read."""
+    names = expressions.names_in_value([step.for_each, *(dict(call.arguments) for call in step.calls)])
+    if step.condition is not None:
+        names |= conditions.names_in_condition(step.condition)
+    return names.steps
 
 
 def _classified(ended: Ended) -> tuple[OutcomeClass, str, str, float | None]:

@@ -14,7 +14,9 @@ In the sequential mode no two calls of a plan are under way at the same time, it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -48,94 +50,150 @@ def origin_step(plan: FrozenPlan, called: str) -> FrozenStep | None:
     return next((step for step in plan.steps if step.id == origin_id(called)), None)
 
 
+class Group:
+    """The items of one step with `for_each`: how many stand how, and which are open."""
+
+    def __init__(self, members: tuple[FrozenStep, ...]) -> None:
+        self.members = members
+        self.counts: Counter[StepStatus] = Counter()
+        self._open: list[int] = []
+        self._index = {member.id: index for index, member in enumerate(members)}
+
+    def update(self, member: str, before: StepStatus | None, status: StepStatus) -> None:
+        """An item now stands so."""
+        if before is not None:
+            self.counts[before] -= 1
+        self.counts[status] += 1
+        graph.keep(self._open, self._index[member], there=status in graph.OPEN)
+
+    def any_of(self, *statuses: StepStatus) -> bool:
+        """Does any item stand so?"""
+        return any(self.counts[status] for status in statuses)
+
+    def open(self) -> Iterator[FrozenStep]:
+        """The open items in order; statuses may change in between."""
+        last = -1
+        while (position := bisect_right(self._open, last)) < len(self._open):
+            last = self._open[position]
+            yield self.members[last]
+
+
 @dataclass(slots=True)
 class Flow:
     """The picture of one run.
 
     Attributes:
         plan: what was approved.
+        standing: where its steps stand.
         statuses, attempts: by id, of steps, items and undos.
         until: by id, when a call that waits is due.
         items: by id, the value of an item.
         members: by step, its items, once its list is known.
+        unknown: ids of calls whose outcome is not known.
     """
 
     plan: FrozenPlan
+    standing: graph.Standing
     statuses: dict[str, StepStatus] = field(default_factory=dict)
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     until: dict[str, datetime] = field(default_factory=dict)
     items: dict[str, Json] = field(default_factory=dict)
     members: dict[str, tuple[FrozenStep, ...]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
     undoing: tuple[FrozenStep, ...] = ()
+    _groups: dict[str, Group] = field(default_factory=dict)
     _known: Mapping[str, StepState] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: FrozenPlan, state: PlanState) -> Flow:
         """The picture as the ledger has it."""
-        flow = cls(plan, _known=dict(state.steps))
+        known = dict(state.steps)
+        statuses = {step.id: _status(known.get(step.id)) for step in plan.steps}
+        flow = cls(plan, graph.Standing(plan, statuses), _known=known)
         for step in plan.steps:
             flow._take(step.id)
         return flow
 
     def _take(self, called: str) -> None:
         known = self._known.get(called)
-        self.statuses[called] = known.status if known else StepStatus.PENDING
+        self._set(called, _status(known))
         self.attempts[called] = list(known.attempts) if known else []
         if known is not None and known.status is StepStatus.WAITING and known.until is not None:
             self.until[called] = datetime.fromisoformat(known.until)
+
+    def _set(self, called: str, status: StepStatus) -> None:
+        before = self.statuses.get(called)
+        self.statuses[called] = status
+        (self.unknown.add if status is StepStatus.UNKNOWN else self.unknown.discard)(called)
+        if called in self.items:
+            self._groups[origin_id(called)].update(called, before, status)
+        elif undo_id(origin_id(called)) != called:
+            self.standing.update(called, status)
 
     # ------------------------------------------------------------ what may come next
 
     def skips(self) -> tuple[tuple[FrozenStep, str], ...]:
         """Steps that can no longer run, each with the one that stands in the way."""
-        return () if self.undoing else graph.frontier(self.plan, self.statuses).skip
+        return () if self.undoing else self.standing.skips()
 
-    def due(self, now: datetime, flying: set[str]) -> list[FrozenStep]:
-        """What may be called now, what is under way and what still waits left out.
+    def due(self, now: datetime, flying: set[str]) -> Iterator[FrozenStep]:
+        """What may be called now, what is under way and what still waits left out; found as it is asked for.
 
         A step with `for_each` whose list is not known yet is given as it is: it is to be unfolded first.
         """
-        ready = [self._next_undo()] if self.undoing else self._ready()
-        return [
-            step
-            for step in ready
-            if step is not None and step.id not in flying and self.until.get(step.id, now) <= now
-        ]
+        for step in self._next_undo() if self.undoing else self._ready():
+            if step.id not in flying and self.until.get(step.id, now) <= now:
+                yield step
 
-    def _ready(self) -> list[FrozenStep | None]:
-        ready: list[FrozenStep | None] = []
-        for step in graph.frontier(self.plan, self.statuses).ready:
-            ready.extend(self._members_due(step) if step.id in self.members else [step])
-        if self.plan.mode != "sequential" and graph.halted_by(self.plan, self.statuses) is None:
-            for name in self.members:
-                if self.statuses[name] is StepStatus.RUNNING:
-                    ready.extend(self._members_due(self._step(name)))
-        return ready
+    def _ready(self) -> Iterator[FrozenStep]:
+        for step in self.standing.ready():
+            if step.id in self.members:
+                yield from self._members_due(step)
+            else:
+                yield step
+        if self.plan.mode != "sequential":
+            for name in tuple(self.members):
+                step = self.standing.step(name)
+                if self.statuses[name] is StepStatus.RUNNING and self.standing.may_follow(step):
+                    yield from self._members_due(step)
 
-    def _members_due(self, step: FrozenStep) -> list[FrozenStep]:
-        members = self.members[step.id]
-        if self._stopped_within(step):
-            return []
-        open_ones = [member for member in members if self.statuses[member.id] in graph.OPEN]
-        return open_ones[:1] if self.plan.mode == "sequential" else open_ones
+    def _members_due(self, step: FrozenStep) -> Iterator[FrozenStep]:
+        for member in self._groups[step.id].open():
+            if self._stopped_within(step):
+                return
+            yield member
+            if self.plan.mode == "sequential":
+                return
 
     def _stopped_within(self, step: FrozenStep) -> bool:
         """Has an item failed where the plan does not go on after failures?"""
         goes_on = step.continue_on_error or self.plan.on_failure == "continue"
-        return not goes_on and any(
-            self.statuses[member.id] in {StepStatus.FAILED, StepStatus.UNKNOWN}
-            for member in self.members[step.id]
-        )
+        return not goes_on and self._groups[step.id].any_of(StepStatus.FAILED, StepStatus.UNKNOWN)
 
-    def _next_undo(self) -> FrozenStep | None:
-        """The next call that takes a step back; None where one is under way, or one has not worked."""
+    def _next_undo(self) -> tuple[FrozenStep, ...]:
+        """The next call that takes a step back; none where one is under way, or one has not worked."""
         for step in self.undoing:
             status = self.statuses[step.id]
             if status in graph.OPEN:
-                return step
+                return (step,)
             if status is not StepStatus.DONE:
-                return None
-        return None
+                return ()
+        return ()
+
+    def waits(self) -> Mapping[str, datetime]:
+        """By id, when the calls that wait, and may still be made, are due."""
+        if not self.until:
+            return self.until
+        if self.undoing:
+            undos = {step.id for step in self.undoing}
+            return {called: until for called, until in self.until.items() if called in undos}
+        if self.standing.halted_by() is None:
+            return self.until
+        return {
+            called: until
+            for called, until in self.until.items()
+            if self.standing.may_follow(self.standing.step(origin_id(called)))
+        }
 
     # ------------------------------------------------------------ what happened
 
@@ -144,16 +202,17 @@ class Flow:
         members = tuple(
             replace(step, id=item_id(step.id, index), for_each=None, needs=()) for index in range(len(values))
         )
+        self.members[step.id] = members
+        self._groups[step.id] = Group(members)
         for member, value in zip(members, values, strict=True):
             self.items[member.id] = value
             self._take(member.id)
-        self.members[step.id] = members
         self.settle(step.id)
         return members
 
     def mark(self, called: str, status: StepStatus) -> None:
         """A call, or a step without one, now stands so; the step it is an item of follows."""
-        self.statuses[called] = status
+        self._set(called, status)
         if status is not StepStatus.WAITING:
             self.until.pop(called, None)
         parent = origin_id(called)
@@ -162,24 +221,23 @@ class Flow:
 
     def settle(self, name: str) -> None:
         """Where a step stands, by its items."""
-        step = self._step(name)
-        found = [self.statuses[member.id] for member in self.members[name]]
-        if StepStatus.RUNNING in found:
-            self.statuses[name] = StepStatus.RUNNING
-        elif StepStatus.UNKNOWN in found:
-            self.statuses[name] = StepStatus.UNKNOWN
-        elif self._stopped_within(step):
-            self.statuses[name] = StepStatus.FAILED
-        elif all(status in ENDED for status in found):
-            self.statuses[name] = _all_together(found)
-        elif any(status in ENDED for status in found):
-            self.statuses[name] = StepStatus.WAITING
-        else:
-            self.statuses[name] = StepStatus.PENDING
+        self._set(name, self._settled(name))
+
+    def _settled(self, name: str) -> StepStatus:
+        group = self._groups[name]
+        if group.any_of(StepStatus.RUNNING):
+            return StepStatus.RUNNING
+        if group.any_of(StepStatus.UNKNOWN):
+            return StepStatus.UNKNOWN
+        if self._stopped_within(self.standing.step(name)):
+            return StepStatus.FAILED
+        if not group.any_of(*graph.OPEN):
+            return _all_together(group)
+        return StepStatus.WAITING if group.any_of(*ENDED) else StepStatus.PENDING
 
     def take_back(self) -> tuple[FrozenStep, ...]:
         """Begin to take finished steps back, the last first; nothing where the plan does not ask for it."""
-        if self.plan.on_failure != "undo" or graph.verdict(self.plan, self.statuses) is not Status.FAILED:
+        if self.plan.on_failure != "undo" or self.standing.verdict() is not Status.FAILED:
             return ()
         undone = [
             replace(
@@ -197,7 +255,7 @@ class Flow:
 
     def halted_by(self) -> str | None:
         """What stops the plan: the step, or the item or undo of unknown outcome."""
-        culprit = graph.halted_by(self.plan, self._of_steps())
+        culprit = self.standing.halted_by()
         if culprit in self.members:
             return next(
                 (
@@ -211,22 +269,20 @@ class Flow:
 
     def verdict(self) -> Status | None:
         """How the plan has ended; None while something is open or under way."""
-        ended = graph.verdict(self.plan, self._of_steps())
         taken_back = [self.statuses[step.id] for step in self.undoing]
-        if StepStatus.RUNNING in taken_back or self._next_undo() is not None:
+        if StepStatus.RUNNING in taken_back or self._next_undo():
             return None
-        return Status.UNKNOWN if StepStatus.UNKNOWN in taken_back else ended
-
-    def _of_steps(self) -> dict[str, StepStatus]:
-        return {step.id: self.statuses[step.id] for step in self.plan.steps}
-
-    def _step(self, name: str) -> FrozenStep:
-        return next(step for step in self.plan.steps if step.id == name)
+        return Status.UNKNOWN if StepStatus.UNKNOWN in taken_back else self.standing.verdict()
 
 
-def _all_together(ended: Sequence[StepStatus]) -> StepStatus:
+def _status(known: StepState | None) -> StepStatus:
+    return known.status if known else StepStatus.PENDING
+
+
+def _all_together(group: Group) -> StepStatus:
     """What items that have all ended come to; of no items at all: done."""
-    if ended and all(status is StepStatus.SKIPPED for status in ended):
+    skipped = group.counts[StepStatus.SKIPPED]
+    if skipped and skipped == len(group.members):
         return StepStatus.SKIPPED
-    well = all(status in {StepStatus.DONE, StepStatus.SKIPPED} for status in ended)
+    well = skipped + group.counts[StepStatus.DONE] == len(group.members)
     return StepStatus.DONE if well else StepStatus.FAILED

@@ -152,6 +152,14 @@ class Standing:
             return True
         return not self._unknown and all(survives(step, self._steps[other].id) for other in self._failed)
 
+    def left_out(self, step: str) -> bool:
+        """Was a step skipped, or can it not run any more because the plan is halted?"""
+        number = self._number[step]
+        status = self._status[number]
+        if status in OPEN and self.halted_by() is not None:
+            return number not in self._come_after_all()
+        return status is StepStatus.SKIPPED
+
     def verdict(self) -> Status | None:
         """How the plan has ended; None while something is open or under way.
 
@@ -173,16 +181,16 @@ class Standing:
     def _sort(self, number: int) -> None:
         """Into the lists that a step's own status puts it in."""
         status, step = self._status[number], self._steps[number]
-        _keep(self._unended, number, there=status in _UNENDED)
-        _keep(self._unknown, number, there=status is StepStatus.UNKNOWN)
-        _keep(self._failed, number, there=status in _BAD and not step.continue_on_error)
+        keep(self._unended, number, there=status in _UNENDED)
+        keep(self._unknown, number, there=status is StepStatus.UNKNOWN)
+        keep(self._failed, number, there=status in _BAD and not step.continue_on_error)
         (self._running.add if status is StepStatus.RUNNING else self._running.discard)(number)
 
     def _place(self, number: int) -> None:
         """Into `ready` or `skip`, or out of them, by what the step needs."""
         settled = self._status[number] in OPEN and not self._awaited[number]
-        _keep(self._ready, number, there=settled and not self._refused[number])
-        _keep(self._skip, number, there=settled and self._refused[number] > 0)
+        keep(self._ready, number, there=settled and not self._refused[number])
+        keep(self._skip, number, there=settled and self._refused[number] > 0)
 
     def _answer(self, number: int, other: int) -> bool | None:
         """Does a step let one that needs it pass, as it stands?"""
@@ -254,7 +262,7 @@ def _has(numbers: list[int], number: int) -> bool:
     return position < len(numbers) and numbers[position] == number
 
 
-def _keep(numbers: list[int], number: int, *, there: bool) -> None:
+def keep(numbers: list[int], number: int, *, there: bool) -> None:
     """Puts a number into a sorted list, or takes it out."""
     if there != _has(numbers, number):
         if there:
