@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 
 from signoff import durable, system
+from signoff.errors import UnsafeFile
 
 KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart", "unlock")
 FIELDS = ("kind", "plan", "by", "step", "answer", "reason", "signed")
@@ -103,10 +104,11 @@ class Requests:
         path = self.folder / f"{name}{ANSWER}"
         try:
             found = orjson.loads(path.read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+            answer = Answer(bool(found["ok"]), str(found["code"]), str(found["message"]))
+        except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
             return None
         durable.remove(path)
-        return Answer(bool(found["ok"]), str(found["code"]), str(found["message"]))
+        return answer
 
     def sweep(self) -> None:
         """Delete answers that nobody came for."""
@@ -116,13 +118,15 @@ class Requests:
 
 
 def _read(path: Path) -> Request | None:
+    """The request in a file; None for anything else, which is not opened where it is no plain file."""
     try:
-        if path.stat().st_size > MOST:
-            return None
-        found = orjson.loads(path.read_bytes())
-        fields = {key: str(found.get(key, "")) for key in FIELDS}
-    except (OSError, orjson.JSONDecodeError, AttributeError):
+        data, _ = durable.read_regular(path.parent, path.name, max_bytes=MOST)
+        found = orjson.loads(data)
+    except (OSError, UnsafeFile, orjson.JSONDecodeError):
         return None
+    if not isinstance(found, dict):
+        return None
+    fields = {key: value if isinstance(value := found.get(key), str) else "" for key in FIELDS}
     if fields["kind"] not in KINDS:
         return None
     return Request(**fields, name=path.name.removesuffix(REQUEST))
