@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from signoff.watch import Watch
 from support.project import Project, eventually, plan, projects, record
 
 
@@ -121,3 +123,29 @@ def cpu(house: Project) -> float:
     assert house.process is not None
     spent = psutil.Process(house.process.pid).cpu_times()
     return float(spent.user + spent.system)
+
+
+@pytest.mark.promise("3")
+async def test_a_folder_that_was_deleted_and_made_again_is_watched_anew(tmp_path: Path) -> None:
+    heard: list[Path] = []
+    folder = tmp_path / "Inbox"
+    missing = tmp_path / "Approved"
+    folder.mkdir()
+    watch = Watch([folder, missing], heard.append)
+    watch.start()
+    try:
+        assert watch.alive
+        folder.rename(tmp_path / "away")
+        folder.mkdir()
+        assert not watch.alive
+        watch.stop()
+        watch.start()
+        assert watch.alive
+        (folder / "x.md").write_text("x")
+        async with asyncio.timeout(10):
+            while folder / "x.md" not in heard:
+                await asyncio.sleep(0.01)
+        missing.mkdir()
+        assert not watch.alive
+    finally:
+        watch.stop()

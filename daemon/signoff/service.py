@@ -148,6 +148,10 @@ class Daemon:
             with contextlib.suppress(OSError):
                 durable.sweep(folder)
 
+    async def _sweep_answers(self) -> None:
+        """Delete answers to requests that nobody came for."""
+        self._requests.sweep()
+
     def _remember_where_plans_are(self) -> None:
         presence = self.reconciler.presence
         for plan in self.parts.state.plans.values():
@@ -199,6 +203,7 @@ class Daemon:
         self._schedule.every(1.0, self._take_requests, "requests")
         self._schedule.every(10.0, self._look_at_expiries, "expiries")
         self._schedule.every(1.0, self._write_dashboard, "dashboard")
+        self._schedule.every(3600.0, self._sweep_answers, "answers")
         self._schedule.every(health.interval, self._check_servers, "health")
 
     # ------------------------------------------------------------ what happens meanwhile
@@ -217,7 +222,7 @@ class Daemon:
 
     async def _rescan(self) -> None:
         if not self._watch.alive:
-            logger.warning("Watching had stopped; it is started again.")
+            logger.warning("Watching had stopped, or a folder was replaced; it is started again.")
             self._watch.stop()
             self._watch.start()
         self._scan.active()

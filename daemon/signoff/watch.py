@@ -8,6 +8,7 @@ the daemon does not wake itself. The observer's thread hands paths to the event 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -48,10 +49,11 @@ class Watch:
     def __init__(
         self, folders: Iterable[Path], hint: Callable[[Path], None], *, polling: bool = False
     ) -> None:
-        self._folders = [folder for folder in folders if folder.is_dir()]
+        self._folders = list(folders)
         self._hint = hint
         self._polling = polling or any(_is_deaf(folder) for folder in self._folders)
         self._observer: BaseObserver | None = None
+        self._inodes: dict[Path, int] = {}
 
     def start(self) -> None:
         """Start watching. Where native events cannot be had, polling takes their place."""
@@ -73,15 +75,26 @@ class Watch:
 
     def _started(self, observer: BaseObserver, tell: Callable[[Path], None]) -> BaseObserver:
         handler = _Handler(tell)
-        for folder in self._folders:
+        self._inodes = self._found()
+        for folder in self._inodes:
             observer.schedule(handler, str(folder), recursive=True)
         observer.start()
         return observer
 
     @property
     def alive(self) -> bool:
-        """Is the observer's thread still running?"""
-        return self._observer is not None and self._observer.is_alive()
+        """Is the observer's thread still running, and are the folders the ones that it watches?"""
+        watching = self._observer is not None and self._observer.is_alive()
+        return watching and self._found() == self._inodes
+
+    def _found(self) -> dict[Path, int]:
+        """The folders that are there now; one that was deleted and made again is another."""
+        found = {}
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                if folder.is_dir():
+                    found[folder] = folder.stat().st_ino
+        return found
 
     def stop(self) -> None:
         """Stop watching; no hint comes after it."""
