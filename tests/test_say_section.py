@@ -60,7 +60,7 @@ def assert_harmless(markdown: str, *, checkboxes: int = 0) -> None:
     assert {re.sub("_(open|close)$", "", token.type) for token in tokens} <= allowed
     assert {token.type for token in tokens if token.level == 0} == {"blockquote_open", "blockquote_close"}
     assert sum(token.type == "list_item_open" for token in tokens) == checkboxes
-    assert all(token.info in {"text", "json", "yaml"} for token in tokens if token.type == "fence")
+    assert all(token.info in {"text", "json", "yaml", "mermaid"} for token in tokens if token.type == "fence")
     for token in tokens:
         assert_inert(token)
     assert_square(tokens)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from signoff.model import Call, FrozenStep
+from signoff.model import SURVIVES_ALL, Call, FrozenStep
 from signoff.say.arguments import is_late, show_arguments
 from signoff.say.block import paragraphs, table
+from signoff.say.drawing import MOST_LATE_ITEMS, drawing
 from signoff.say.escape import code, inline, sentence
 from signoff.say.view import PlanView
 from signoff.say.words import joined
@@ -24,7 +25,7 @@ def calls(view: PlanView) -> list[str]:
         rows.append(row)
         below.extend(more)
     head = ["#", "Step", "Call", "Arguments", "Risk"]
-    return [*table(head, rows), *below, *paragraphs(*_terms(view)), short_digest(view)]
+    return [*table(head, rows), *drawing(view), *below, *paragraphs(*_terms(view)), short_digest(view)]
 
 
 def _call(view: PlanView, number: int, step: FrozenStep) -> tuple[list[str], list[str]]:
@@ -78,6 +79,12 @@ def _conditions(view: PlanView, step: FrozenStep) -> list[str]:
         said.append(f"runs after {joined([code(name) for name in step.needs])}.")
     if step.condition is not None:
         said.append(f"runs only if {code(step.condition)}; otherwise it is skipped.")
+    if SURVIVES_ALL in step.survives:
+        said.append("runs also after a step has failed.")
+    elif step.survives:
+        said.append(
+            f"runs also after {joined([code(name) for name in sorted(step.survives)], 'or')} has failed."
+        )
     if step.for_each is not None:
         said.append(f"runs once for each entry of {_list(step)}.")
     if step.continue_on_error:
@@ -88,7 +95,7 @@ def _conditions(view: PlanView, step: FrozenStep) -> list[str]:
 
 def _list(step: FrozenStep) -> str:
     if is_late(step.for_each):
-        return f"{inline(step.for_each)} (a list that is known when it runs)"
+        return f"{inline(step.for_each)} (a list that is known when it runs, up to {MOST_LATE_ITEMS} entries)"
     return inline(step.for_each)
 
 
