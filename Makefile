@@ -8,6 +8,8 @@ else
 BIN := $(VENV)/bin
 PYTHON ?= python3
 endif
+# The tests wait more than they compute: on processes, on saves that must be a second old.
+WORKERS ?= 4
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test install dev lint types contract check bench clean help
@@ -16,7 +18,7 @@ run: install        ## start the daemon on this folder's vault/ and config/
 	$(BIN)/signoff run
 
 test: dev           ## run the tests (ARGS="-k name" for some of them)
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev

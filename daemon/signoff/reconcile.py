@@ -15,9 +15,7 @@ from signoff import observe
 from signoff.decide import Known, decide
 from signoff.deeds import Deeds
 from signoff.errors import LedgerError, SignoffError, UnsafeFile
-from signoff.model import (
-    LIVE,
-)
+from signoff.model import LIVE, PlanState, Status
 from signoff.parts import Parts
 from signoff.presence import Presence
 from signoff.runs import Runs
@@ -263,11 +261,30 @@ class Reconciler:
         await self.deeds.record_refusal(None, error.code, error.message, path)
 
     def servers_changed(self) -> None:
-        """What servers offer has changed: look again at the questions that this may answer."""
+        """What servers offer has changed: look again at the questions that this may answer, and at what
+        waits for a person, so that the preview is what would run now.
+        """
         self.presence.views_version += 1
         for path, error in list(self.deeds.asked.items()):
             if error.code in SERVER_CODES:
                 self.look_anew(path)
+        for plan in self._parts.state.plans.values():
+            if plan.status is Status.PENDING and plan.presented and self._is_outdated(plan):
+                self.look_anew(self.presence.paths.get(plan.id, plan.path))
+
+    def _is_outdated(self, plan: PlanState) -> bool:
+        """Does a server that is there now offer something else than what the preview shows?"""
+        frozen = self.presence.frozen(plan.digest)
+        views = self.presence.views()
+        for name, pin in frozen.pins.items() if frozen else ():
+            server, _, tool = name.partition(".")
+            view = views.get(server)
+            if view is None or view.tools is None or view.cached:
+                continue
+            found = view.tools.get(tool)
+            if view.launch != pin["launch"] or found is None or found.definition() != pin["definition"]:
+                return True
+        return False
 
 
 def _is_own_note(sight: observe.Sight, known: Known) -> bool:

@@ -59,7 +59,8 @@ class Project:
         """The calls that happened, in order."""
         if not self.log.exists():
             return []
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        whole, _, _ = self.log.read_text(encoding="utf-8").rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def pids(self) -> list[int]:
         """The processes that the stubs have said they are."""

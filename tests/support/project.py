@@ -89,7 +89,8 @@ class Project:
     def calls(self, name: str = "stub") -> list[dict[str, Any]]:
         """The calls that a stub server recorded."""
         path = self.root / f"{name}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
 
     def entries(self, event: str | None = None, **fields: Any) -> list[Any]:
         """Ledger entries, by event and fields (`reason` looks into `data`)."""
