@@ -76,7 +76,7 @@ async def test_servers_are_discovered_side_by_side_and_one_that_fails_holds_up_n
         "off": ("unavailable", "disabled"),
         "lost": ("unavailable", "folder-not-found"),
         "keyless": ("unavailable", "missing-variable"),
-        "old": ("unavailable", "transport-unsupported"),
+        "old": ("unavailable", "unreachable"),
     }
     assert "NO_SUCH_VARIABLE" in health["keyless"].message
     assert "/no/such/program" in health["gone"].message

@@ -64,7 +64,7 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
         raise outcome.not_sent(where, "the server is still being connected", code="server-starting")
     if trouble.reason in {"missing-variable", "authentication"}:
         raise outcome.authentication(where, _clause(trouble.message), hint=" ")
-    if trouble.reason in {"disabled", "transport-unsupported"}:
+    if trouble.reason == "disabled":
         raise Refused(
             f"{where} was not called: {_clause(trouble.message)}.",
             server=where.server,

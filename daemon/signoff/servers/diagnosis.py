@@ -71,7 +71,6 @@ DO: dict[str, str] = {
     "not-answering": "It is connected but silent. If that stays: signoff servers restart {name}",
     "failing": "Its last calls all failed inside it. " + _STDERR,
     "tools-ambiguous": "Report it to its author: one name must mean one tool.",
-    "transport-unsupported": "Ask for its streamable HTTP address.",
 }
 """What to do, by the reason code of the server's health."""
 

@@ -79,13 +79,20 @@ class HttpLink:
 
     Attributes:
         closed: set when the server does not know our session any more, or cannot be reached.
-        reason: why, once it is: `session-lost`, `unreachable` or `stopped`.
+        reason: why, once it is: `session-lost`, `unreachable`, `certificate` or `stopped`.
     """
 
     pid: int | None = None
 
-    def __init__(self, launch: HttpLaunch, *, on_closed: Callable[[], None] = lambda: None) -> None:
-        self._launch = launch
+    def __init__(
+        self,
+        launch: HttpLaunch,
+        *,
+        auth: httpx2.Auth | None = None,
+        on_closed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.launch = launch
+        self.auth = auth
         self._on_closed = on_closed
         self._stack = AsyncExitStack()
         self._why = ""
@@ -93,23 +100,31 @@ class HttpLink:
         self.reason = ""
 
     async def __aenter__(self) -> tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]:
-        limits = httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=2.0)
-        client = httpx2.AsyncClient(
-            transport=_Wire(
-                self, httpx2.AsyncHTTPTransport(limits=limits, proxy=proxy_for(self._launch.url))
-            ),
-            headers=dict(self._launch.headers),
-            timeout=httpx2.Timeout(CONNECT_TIMEOUT, read=None),
-            follow_redirects=False,
-        )
+        client = self.http_client()
         streams = streamable_http_client(
-            self._launch.url, http_client=client, max_sse_event_size=LARGEST_ANSWER
+            self.launch.url, http_client=client, max_sse_event_size=LARGEST_ANSWER
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(client)
             read, write = await stack.enter_async_context(streams)
             self._stack = stack.pop_all()
-        return read, _Writer(write)
+        return read, Writer(write)
+
+    def http_client(self) -> httpx2.AsyncClient:
+        """Sends HTTP requests to this server; certificates are verified, redirects left to the SDK."""
+        limits = httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=2.0)
+        inner = httpx2.AsyncHTTPTransport(limits=limits, proxy=proxy_for(self.launch.url))
+        return httpx2.AsyncClient(
+            transport=self.wire(inner),
+            headers=dict(self.launch.headers),
+            auth=self.auth,
+            timeout=httpx2.Timeout(CONNECT_TIMEOUT, read=None),
+            follow_redirects=False,
+        )
+
+    def wire(self, inner: httpx2.AsyncHTTPTransport) -> Wire:
+        """Sends what is written."""
+        return Wire(self, inner)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -124,18 +139,24 @@ class HttpLink:
             self.closed.set()
             self._on_closed()
 
+    def unreachable(self, error: Exception) -> None:
+        """Nothing could be written to it."""
+        wrong = "CERTIFICATE_VERIFY_FAILED" in str(error)
+        self.ended(words_of(error), reason="certificate" if wrong else "unreachable")
+
     async def describe(self) -> str:
         """Why the connection ended, for people."""
         return self._why
 
 
-class _Writer:
+class Writer:
     """The SDK's write stream; what is sent carries the exchange of the call it belongs to, and no other."""
 
     def __init__(self, inner: WriteStream[SessionMessage]) -> None:
         self._inner = inner
 
     async def send(self, message: SessionMessage) -> None:
+        """Writes a message."""
         token = None
         content = message.message
         if isinstance(content, JSONRPCNotification) and content.method == "notifications/cancelled":
@@ -149,6 +170,7 @@ class _Writer:
                 CURRENT.reset(token)
 
     async def aclose(self) -> None:
+        """Nothing more is written."""
         await self._inner.aclose()
 
     async def __aenter__(self) -> Self:
@@ -161,15 +183,16 @@ class _Writer:
         await self._inner.__aexit__(kind, error, trace)
 
 
-class _Wire(httpx2.AsyncBaseTransport):
+class Wire(httpx2.AsyncBaseTransport):
     """Sends HTTP requests, and answers for the server where it does not."""
 
     def __init__(self, link: HttpLink, inner: httpx2.AsyncHTTPTransport) -> None:
-        self._link = link
+        self.link = link
         self._inner = inner
         self._courtesies: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends a request, as httpx wants it."""
         if request.method == "DELETE":
             await self._bounded(request, CLOSE_TIMEOUT)
             return httpx2.Response(204)
@@ -183,11 +206,12 @@ class _Wire(httpx2.AsyncBaseTransport):
             task.add_done_callback(self._courtesies.discard)
             return httpx2.Response(202)
         if exchange is None:  # a stream of changes stays open without end: no timeout of its own
-            return await self._post(request, Exchange())
+            return await self.post(request, Exchange())
         request.extensions = {**request.extensions, "timeout": _timeouts(exchange)}
-        return await self._post(request, exchange)
+        return await self.post(request, exchange)
 
     async def aclose(self) -> None:
+        """Closes all connections."""
         for task in self._courtesies:
             task.cancel()
         await asyncio.gather(*self._courtesies, return_exceptions=True)
@@ -200,7 +224,8 @@ class _Wire(httpx2.AsyncBaseTransport):
                 response = await self._inner.handle_async_request(request)
                 await response.aclose()
 
-    async def _post(self, request: httpx2.Request, exchange: Exchange) -> httpx2.Response:
+    async def post(self, request: httpx2.Request, exchange: Exchange) -> httpx2.Response:
+        """Sends a message, noting in its exchange what becomes of it."""
         exchange.begin()
         try:
             if exchange.guard is not None:
@@ -214,10 +239,10 @@ class _Wire(httpx2.AsyncBaseTransport):
             return await self._answered(request, response, exchange)
         except NOT_SENT as error:
             exchange.sent = False
-            exchange.failure = _words(error)
-            self._link.ended(exchange.failure, reason="unreachable")
+            exchange.failure = words_of(error)
+            self.link.unreachable(error)
         except (httpx2.TransportError, _TooLongError) as error:
-            exchange.failure = _words(error)
+            exchange.failure = words_of(error)
         return _failed(request, exchange.failure)
 
     async def _answered(
@@ -246,7 +271,7 @@ class _Wire(httpx2.AsyncBaseTransport):
         unknown = exchange.status == 404 or (exchange.status == 400 and "session" in exchange.body.lower())
         if unknown:
             exchange.session_lost = True
-            self._link.ended("it does not know our session any more", reason="session-lost")
+            self.link.ended("it does not know our session any more", reason="session-lost")
 
 
 class _TooLongError(Exception):
@@ -282,7 +307,8 @@ def _timeouts(exchange: Exchange) -> dict[str, float | None]:
     return {"connect": connect, "pool": connect, "write": exchange.timeout, "read": exchange.timeout + 5.0}
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """How a request failed, in plain words."""
     if isinstance(error, _TooLongError):
         return "its answer is longer than 64 MiB"
     if isinstance(error, NOT_SENT):

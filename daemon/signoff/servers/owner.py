@@ -26,6 +26,7 @@ from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.health import Breaker, ServerHealth, Status, backoff
 from signoff.servers.http import HttpLink
 from signoff.servers.incarnation import Incarnation, decline, ping
+from signoff.servers.sse import SseLink
 from signoff.servers.stderr import StderrLog, log_path
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tools import Listing, list_tools
@@ -86,7 +87,7 @@ class Owner:
         self._on_change = on_change
         self._connect_timeout = connect_timeout
         self._breaker = Breaker()
-        self._mode: Literal["auto", "legacy"] = "auto"
+        self._mode: Literal["auto", "legacy"] = "legacy" if config.transport == "sse" else "auto"
         self._generation = 0
         self._short_lives = 0
         self._listing: Listing | None = None
@@ -332,7 +333,8 @@ class Owner:
     def _link(self) -> StdioLink | HttpLink:
         launch = self.config.launch
         if isinstance(launch, HttpLaunch):
-            return HttpLink(launch, on_closed=self._wake.set)
+            kind = SseLink if self.config.transport == "sse" else HttpLink
+            return kind(launch, on_closed=self._wake.set)
         path = log_path(self._logs / "servers", self.label) if self._logs else None
         stderr = StderrLog(path, scrub=self.config.scrub)
         return StdioLink(launch, keeper=self._keeper, stderr=stderr, on_closed=self._wake.set)

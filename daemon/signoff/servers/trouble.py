@@ -31,11 +31,6 @@ def standing_trouble(config: ServerConfig) -> Trouble | None:
             "missing-variable",
             f"It needs {names}, which is not set. Set it in the environment or in config/.env, and restart.",
         )
-    if config.transport == "sse":
-        return Trouble(
-            "transport-unsupported",
-            "It uses the old SSE transport, which is not supported yet. Ask for its streamable HTTP address.",
-        )
     return None
 
 
