@@ -1,0 +1,227 @@
+"""A run against a world that misbehaves at random: servers, disk and people do what they can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signoff.approval import Facts
+from signoff.errors import (
+    AuthenticationFailed,
+    GateRefused,
+    LedgerError,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    ServerFault,
+    Transient,
+)
+from signoff.execute import CallTerms, Run
+from signoff.gesture import NoteFacts
+from signoff.ledger.entry import GENESIS, Entry, Event
+from signoff.ledger.state import State
+from signoff.model import (
+    Call,
+    CallResult,
+    Folder,
+    FrozenPlan,
+    FrozenStep,
+    Gesture,
+    Json,
+    JsonObject,
+    Method,
+    PlanState,
+    Requirement,
+    Status,
+    StepStatus,
+)
+from signoff.slots import Slots
+
+PIN: JsonObject = {"launch": {}, "definition": {"name": "t", "description": "", "inputSchema": {}}}
+ERRORS: dict[str, Callable[[], Exception]] = {
+    "refused": lambda: Refused("no", server="s", tool="t"),
+    "transient": lambda: Transient("not sent", server="s", tool="t"),
+    "limited": lambda: RateLimited("later", server="s", tool="t", retry_after=0.01),
+    "limited long": lambda: RateLimited("later", server="s", tool="t", retry_after=1e9),
+    "authentication": lambda: AuthenticationFailed("who", server="s", tool="t"),
+    "fault": lambda: ServerFault("oops", server="s", tool="t"),
+    "unknown": lambda: OutcomeUnknown("gone", server="s", tool="t"),
+    "defect": lambda: ZeroDivisionError("a defect of ours"),
+}
+CALLS = st.sampled_from(["done", "done", "done", "odd", *ERRORS])
+
+
+class FakeWorld:
+    """The world of a run, in memory; the state is folded by the real fold."""
+
+    def __init__(self, frozen: FrozenPlan, calls: list[str], records: list[bool], gate: list[bool]) -> None:
+        self.frozen = frozen
+        self.slots = Slots(2)
+        self.retry_delay = 0.001
+        self.state = State()
+        self.calls, self.records, self.gate = iter(calls), iter(records), iter(gate)
+        self.made: list[tuple[str, int]] = []
+        self.intended: set[tuple[str, int]] = set()
+        self.recorded: list[Event] = []
+        steps: list[Json] = [{"id": step.id, "call": "s.t"} for step in frozen.steps]
+        self._apply(Event("frozen", plan="p", digest="d", data={"path": "Approved/x.md", "steps": steps}))
+        self._apply(Event("presented", plan="p", digest="d"))
+        self._apply(Event("approved", plan="p", digest="d", data={"complete": True}))
+
+    def _apply(self, event: Event) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.state.apply(
+            Entry(
+                self.state.sequence + 1, now, event.event, event.plan, event.step, event.attempt,
+                event.server, event.tool, event.approver, event.digest, event.data, GENESIS, GENESIS,
+            )
+        )  # fmt: skip
+
+    async def facts(self, plan_id: str) -> Facts:
+        await asyncio.sleep(0)
+        folder = Folder.APPROVED if next(self.gate, True) else Folder.REJECTED
+        note = NoteFacts("Approved/x.md", folder, Gesture(), "", "d")
+        return Facts(
+            plan=self.state.plans["p"],
+            frozen=self.frozen,
+            note=note,
+            requirement=Requirement(method=Method.AUTO),
+            approvers={},
+            default_approver=None,
+            now=datetime.now(UTC),
+        )
+
+    async def record(self, events: Sequence[Event]) -> None:
+        await asyncio.sleep(0)
+        if not next(self.records, True):
+            raise LedgerError("the disk is full")
+        for event in events:
+            if event.event == "intent":
+                assert event.step is not None
+                assert event.attempt is not None
+                self.intended.add((event.step, event.attempt))
+            self.recorded.append(event)
+            self._apply(event)
+
+    async def keep(self, blob: bytes) -> str:
+        await asyncio.sleep(0)
+        return "0" * 64
+
+    def result_of(self, blob: str) -> JsonObject:
+        return {"text": "x", "structured": None}
+
+    def state_of(self, plan_id: str) -> PlanState:
+        return self.state.plans[plan_id]
+
+    def terms(self, frozen: FrozenPlan, step: FrozenStep) -> CallTerms:
+        return CallTerms(timeout=1.0, retries=1, repeatable=(False,))
+
+    def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
+        return ""
+
+    def misfit(self, frozen: FrozenPlan, call: Call) -> str:
+        return ""
+
+    def summary(self, value: Json, secret: Iterable[str], hidden: Iterable[str] = ()) -> Json:
+        return value
+
+    def shown(self, value: Json, secret: Iterable[str]) -> Json:
+        return value
+
+    async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
+        made = (str(meta["signoff/step"]), int(str(meta["signoff/attempt"])))
+        assert made in self.intended, "a call left before its intent was recorded"
+        self.made.append(made)
+        await asyncio.sleep(0.001)
+        how = next(self.calls, "done")
+        if how in ERRORS:
+            error = ERRORS[how]
+            raise error()
+        return CallResult([], {"n": float("nan"), "big": 2**80} if how == "odd" else None, "ok")
+
+    def progressed(self, plan_id: str) -> None:
+        pass
+
+    def said(self, plan_id: str, step: str, line: str, text: str) -> None:
+        pass
+
+
+def plan_of(count: int, mode: str, on_failure: str) -> FrozenPlan:
+    steps = tuple(FrozenStep(f"s{number}", "s.t", {}, (Call("s", "t", {}),)) for number in range(count))
+    return FrozenPlan("p", "d", {}, steps, {"s.t": PIN}, mode=mode, on_failure=on_failure)
+
+
+async def lived(world: FakeWorld, *, stop_after: float | None) -> None:
+    """Runs of the plan, each begun anew where the one before could not go on."""
+    for _ in range(30):
+        if world.state.plans["p"].status not in {Status.APPROVED, Status.RUNNING, Status.WAITING}:
+            return
+        run = Run("p", world)
+        if stop_after is not None:
+            asyncio.get_running_loop().call_later(stop_after, run.stop.set)
+        try:
+            until = await run.go()
+        except GateRefused:
+            world._apply(Event("returned", plan="p", digest="d"))
+            return
+        except LedgerError:
+            continue
+        if until is not None or (stop_after is not None and run.stop.is_set()):
+            return
+
+
+@pytest.mark.promise("1.3")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(1, 5),
+    st.sampled_from(["sequential", "parallel"]),
+    st.sampled_from(["stop", "continue"]),
+    st.lists(CALLS, max_size=12),
+    st.lists(st.sampled_from([True, True, True, False]), max_size=6),
+    st.lists(st.sampled_from([True] * 7 + [False]), max_size=12),
+    st.none() | st.floats(0, 0.01),
+)
+def test_whatever_the_world_does_calls_are_intended_first_outcomes_recorded_and_places_returned(
+    quick_retries: None,
+    count: int,
+    mode: str,
+    on_failure: str,
+    calls: list[str],
+    records: list[bool],
+    gate: list[bool],
+    stop_after: float | None,
+) -> None:
+    world = FakeWorld(plan_of(count, mode, on_failure), calls, records, gate)
+
+    async def play() -> None:
+        async with asyncio.timeout(20):
+            await lived(world, stop_after=stop_after)
+        assert [world.slots.take() for _ in range(3)] == [True, True, False], "a place was lost or made"
+
+    asyncio.run(play())
+
+    assert len(world.made) == len(set(world.made)), "an attempt was made twice"
+    assert set(world.made) == world.intended, "an intent was recorded and its call did not leave"
+    outcomes = [(event.step, event.attempt) for event in world.recorded if event.event == "outcome"]
+    assert sorted(outcomes) == sorted(world.made), "an outcome was lost"  # type: ignore[type-var]
+    classes: dict[str, list[str]] = {}
+    for event in world.recorded:
+        if event.event == "outcome":
+            classes.setdefault(str(event.step), []).append(str(event.data["class"]))
+    for made in classes.values():
+        assert set(made[:-1]) <= {"transient", "rate_limited"}, "it may have happened, and was called again"
+    state = world.state.plans["p"]
+    assert not any(step.status is StepStatus.RUNNING for step in state.steps.values())
+
+
+@pytest.fixture(scope="module")
+def quick_retries() -> Iterable[None]:
+    """Recording is tried again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("signoff.execute.RECORD_AGAIN", 0.001)
+        yield
