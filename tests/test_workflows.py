@@ -180,3 +180,27 @@ def test_nothing_runs_after_an_unknown_outcome_however_it_is_conditioned(
     house.approve(house.pending("Crash.md", plan("id: c\naction: stub.crash\nwith:\n  text: c\n", last)))
     house.await_note("Crash.md", "Failed", "status: unknown")
     assert texts(house) == ["c"]
+
+
+@pytest.mark.promise("7")
+def test_the_errors_of_several_steps_stand_in_one_list_each_with_its_class(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    refused = "action: stub.fail\nwith:\n  text: I will not\n"
+    items = "for_each: [x, y]\naction: stub.fail\nwith:\n  text: no ${{ item }}\n"
+    late = "action: stub.record\nwith:\n  text: ${{ steps.first.result.nothing }}\n"
+    text = plan(record("one", "first"), refused, late, items, record("two"), front="on_failure: continue")
+    house.approve(house.pending("Errors.md", text))
+
+    note = house.await_note("Errors.md", "Failed", "status: failed")
+
+    assert texts(house) == ["one", "I will not", "no x", "no y", "two"]
+    shown = note.read_text().split("%% signoff %%")[1]
+    assert "4 steps failed. By class: 3 refused by the server, 1 not called." in shown
+    table = [line for line in shown.splitlines() if "| refused by the server |" in line]
+    assert len(table) == 3
+    assert "I will not" in table[0]
+    assert "(`tool-refused`)" in table[0]
+    assert [line for line in shown.splitlines() if "| not called |" in line and "expression-failed" in line]
+    assert "**Done:** Step 1 and Step 5." in shown

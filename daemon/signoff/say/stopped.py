@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from signoff.model import Folder, OutcomeClass, Status, StepState, StepStatus
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import shell_word
-from signoff.say.escape import bounded, code, fenced, sentence
+from signoff.say.escape import RESULT_LIMIT, bounded, code, fenced, sentence
+from signoff.say.failures import ITEMS_FAILED, MOST_LISTED, class_of, failures, failures_table
 from signoff.say.progress import approved_by
-from signoff.say.steps import call_of, name_of, names_of, number_of, reason_of, record, results, step_table
+from signoff.say.steps import (
+    ALL_RESULTS,
+    SHORTEST_RESULT,
+    call_of,
+    name_of,
+    names_of,
+    number_of,
+    reason_of,
+    record,
+    results,
+    step_table,
+)
 from signoff.say.view import PlanView
 from signoff.say.words import advice
 
 
 def failed(view: PlanView) -> str:
     """The section of a plan that stopped: what happened, what was and was not done, what to do now."""
+    happened = paragraphs(_what_happened(view))
     lines = paragraphs(
-        _what_happened(view),
         _what_was_done(view),
         _what_was_not_done(view),
         what_to_do(view),
@@ -24,7 +38,15 @@ def failed(view: PlanView) -> str:
     return callout(
         "failure",
         "Signoff: failed",
-        [*lines, *_details(view), *step_table(view), *results(view), record(view)],
+        [
+            *happened,
+            *failures_table(view),
+            *lines,
+            *_details(view),
+            *step_table(view),
+            *results(view),
+            record(view),
+        ],
     )
 
 
@@ -61,17 +83,21 @@ def _called_so_far(view: PlanView) -> str:
     )
 
 
-def _failures(view: PlanView) -> list[StepState]:
-    return view.steps(StepStatus.FAILED)
-
-
 def _what_happened(view: PlanView) -> str:
     state = view.state
-    failures = _failures(view)
-    said = [_failure(view, step) for step in failures]
-    if state.reason and state.reason not in {step.reason for step in failures}:
+    failed = failures(view)
+    said = [_failure(view, step) for step in failed]
+    if len(failed) > 1:
+        said = [f"{len(failed)} steps failed. {_by_class(failed)}"]
+    if state.reason and state.reason not in {ITEMS_FAILED, *(step.reason for step in failed)}:
         said.append(reason_of(view, state.reason, state.message))
     return f"**What happened:** {' '.join(said)}"
+
+
+def _by_class(failed: list[StepState]) -> str:
+    """How many failures there are of which class."""
+    counts = Counter(class_of(step) for step in failed)
+    return f"By class: {', '.join(f'{count} {said}' for said, count in counts.most_common())}."
 
 
 def _failure(view: PlanView, step: StepState) -> str:
@@ -87,8 +113,8 @@ def _what_was_done(view: PlanView) -> str:
 
 def _what_was_not_done(view: PlanView) -> str:
     rest = view.steps(StepStatus.PENDING, StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED)
-    surely = [step for step in _failures(view) if not _may_have_happened(step)]
-    perhaps = [step for step in _failures(view) if _may_have_happened(step)]
+    surely = [step for step in failures(view) if not _may_have_happened(step)]
+    perhaps = [step for step in failures(view) if _may_have_happened(step)]
     said = f"**Not done:** {names_of(view, [*surely, *rest])}." if surely or rest else ""
     if perhaps:
         said += f" **Perhaps done:** {names_of(view, perhaps)} (the server failed after the call was sent)."
@@ -101,7 +127,7 @@ def _may_have_happened(step: StepState) -> bool:
 
 def what_to_do(view: PlanView) -> str:
     """What a person can do now, with the command for this plan."""
-    reasons = dict.fromkeys([*(step.reason for step in _failures(view)), view.state.reason])
+    reasons = dict.fromkeys([*(step.reason for step in failures(view)), view.state.reason])
     told = " ".join(said for said in (sentence(advice(reason)) for reason in reasons) if said)
     again = (
         f"To try again: run {code(f'signoff retry {shell_word(view.state.id)}')} or move this note to "
@@ -113,8 +139,12 @@ def what_to_do(view: PlanView) -> str:
 def _details(view: PlanView) -> list[str]:
     """The servers' own words, where they are more than one line."""
     lines: list[str] = []
-    for step in _failures(view):
+    failed = failures(view)[:MOST_LISTED]
+    limit = max(SHORTEST_RESULT, min(RESULT_LIMIT, ALL_RESULTS // max(1, len(failed))))
+    for step in failed:
         message = view.redactor.text(step.message)
         if len(message) > 200 or "\n" in message:
-            lines.extend([f"The whole message of step {name_of(view, step)}:", *fenced(bounded(message)), ""])
+            lines.extend(
+                [f"The whole message of step {name_of(view, step)}:", *fenced(bounded(message, limit)), ""]
+            )
     return lines
