@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,8 @@ SERVERS_PATIENCE = 3.5
 FIRST_LOOK = 15.0
 """Seconds that the first look at the notes waits for servers of which nothing is known yet."""
 IDLE_CHECK = 0.05
+AT_ONCE = 16
+"""Threads that write files: they wait for the disk, which writes out together what waits together."""
 
 
 def load_rules(settings: Settings, environ: Mapping[str, str]) -> Rules:
@@ -347,6 +350,7 @@ class _Changes:
 
 async def _serve(daemon: Daemon, ledger: Ledger) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(AT_ONCE, thread_name_prefix="files"))
     for name in ("SIGTERM", "SIGINT"):
         with contextlib.suppress(NotImplementedError, ValueError):  # Windows, or not in the main thread
             loop.add_signal_handler(getattr(signal, name), daemon.stop)
