@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 
 from signoff.catalogue import Action, Argument
 from signoff.errors import NoteError
@@ -147,11 +148,8 @@ def _text_under(material: Material, number: int, keys: frozenset[str], taken: se
     """The text under a content heading; nothing where its own subheadings are those of arguments."""
     body = material.body
     section = body.sections[number]
-    inner = [
-        each
-        for each in body.sections[number + 1 :]
-        if each.first <= section.end and each.first > section.last
-    ]
+    below = takewhile(lambda each: each.first <= section.end, islice(body.sections, number + 1, None))
+    inner = list(below)
     if theirs := next((each for each in inner if each.theirs), None):
         taken.update(range(section.first, section.end))
         raise unclear(
@@ -230,7 +228,9 @@ def _value(argument: Argument, given: Field) -> Json:
             f"`{given.name}` must be a text.",
             f'Write `{given.name}: "..."` with the text.',
         )
-    return value.strip() if isinstance(value, str) and argument.kind != "prose" else value
+    if not isinstance(value, str):
+        return value
+    return value.strip("\n") if argument.kind == "prose" else value.strip()
 
 
 def _recipients(argument: Argument, given: Field) -> Json:

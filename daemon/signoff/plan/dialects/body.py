@@ -10,7 +10,8 @@ since that is what people mean who draw a line under a message.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from signoff.catalogue import fold_key
@@ -71,7 +72,7 @@ class Body:
 
     rows: tuple[Row, ...]
     sections: tuple[Section, ...]
-    fences: tuple[Fence, ...]
+    fences: Mapping[int, Fence]
 
     def own_rows(self, section: Section) -> Sequence[Row]:
         """The rows of a section without its subsections."""
@@ -79,14 +80,14 @@ class Body:
 
     def is_theirs(self, line: int) -> bool:
         """Whether a line stands under a heading of somebody else's."""
-        found = next((each for each in reversed(self.sections) if each.line <= line), None)
-        return found is not None and found.theirs
+        number = bisect_right(self.sections, line, key=lambda each: each.line) - 1
+        return number >= 0 and self.sections[number].theirs
 
 
 def body_of(note: Note) -> Body:
     """The body of a note."""
     rows = tuple(_rows(note))
-    return Body(rows, tuple(_sections(note, rows)), note.fences)
+    return Body(rows, tuple(_sections(note, rows)), {fence.line: fence for fence in note.fences})
 
 
 def _rows(note: Note) -> Iterator[Row]:

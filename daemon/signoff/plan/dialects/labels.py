@@ -15,6 +15,7 @@ every one is a step, with what stands in it. A section that says how it ended is
 from __future__ import annotations
 
 from signoff.catalogue import Action, fold_key
+from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.plan.dialects.arguments import note_arguments
 from signoff.plan.dialects.entries import Entry as Mapped
@@ -22,6 +23,9 @@ from signoff.plan.dialects.entries import Target, target_of
 from signoff.plan.dialects.fields import Field, Material
 from signoff.plan.dialects.kinds import is_no_plan
 from signoff.plan.dialects.reading import Call, Reading
+
+MOST = 50
+"""Actions that labels may name in one note: each one is looked for in all of its part."""
 
 _NAMES = {
     "action": "action",
@@ -59,13 +63,18 @@ def read_labels(material: Material) -> Reading | None:
     named = list({(field.section, target.name): (field, target) for field, target in named}.values())
     if not named:
         return None
+    if len(named) > MOST:
+        hint = "Split it into several notes, or write a list of steps."
+        message = f"The note names {len(named)} actions by labels; at most {MOST} are read."
+        question = NoteError(message, code="too-many-steps", hint=hint, line=named[MOST][0].line)
+        return Reading("labels", (), question)
     alone = len({target.name for _, target in named}) == 1 and len(named) == 1
     readings = [_reading(material, field, target, alone=alone) for field, target in named]
     found = [reading for reading in readings if reading is not None]
     if not found:
         return None
-    question = next((reading.question for reading in found if reading.question), None)
-    return Reading("labels", tuple(call for reading in found for call in reading.calls), question)
+    asked = next((reading.question for reading in found if reading.question), None)
+    return Reading("labels", tuple(call for reading in found for call in reading.calls), asked)
 
 
 def _is_named_above(material: Material) -> bool:

@@ -95,7 +95,7 @@ def _require_fit(complete: Reading, others: Sequence[Reading], catalogue: Catalo
                 f"The note says in two ways what to do, and they differ: {one} and {two}.",
                 code="two-readings",
                 hint="Keep one of them, or make both say the same.",
-                line=other.line,
+                line=max(complete.line, other.line),
             )
 
 

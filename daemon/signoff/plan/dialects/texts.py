@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from signoff.catalogue import fold_key
 from signoff.errors import NoteError
 from signoff.plan.dialects.body import BLANK, COMMENT, FENCE, HEADING, QUOTE, RULE, TEXT, Body, Row
-from signoff.plan.dialects.fields import LABEL, Field, cells
+from signoff.plan.dialects.fields import LABEL, Field
 
 _REMARK = re.compile(r"[ \t]*(?:\*[^*].*\*|_[^_].*_|\*\*.*\*\*|<!--.*-->|\([^()]*\))[ \t]*\Z")
 _FOOTER = re.compile(
@@ -138,7 +138,7 @@ def _bounds(rows: Sequence[Row], start: int, last: int) -> tuple[int, int]:
 def _fenced(body: Body, filled: Sequence[Row], rows: range, fields: tuple[Field, ...]) -> Found:
     """The one fence that is all of the text."""
     opened = filled[0].line + 1
-    fence = next((fence for fence in body.fences if fence.line == opened), None)
+    fence = body.fences.get(opened)
     height = fence.content.count("\n") + 2 if fence else 0
     alone = len({row.line for row in filled} - set(range(opened - 1, opened + height))) == 0
     if fence is None or not alone or fence.info not in _TEXT_FENCES:
@@ -252,6 +252,3 @@ def _refuse_unknown_label(
             f"It is not plain whether `**{match['name'].strip()[:40]}:**` still belongs to the text.",
             "Put the text under a heading such as `## Message`, or a rule (`---`) below it.",
         )
-
-
-__all__ = ["Found", "cells", "header_fields", "labelled_text", "text_in", "unclear"]

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from signoff.model import Json
 
 ADDRESS = re.compile(
-    r"[^\s@<>()\[\],;:\"'`|]{1,64}@[^\s@<>()\[\],;:\"'`|/]{1,190}\.[^\s@<>()\[\],;:\"'`|/.]{2,63}"
+    r"[^\s@<>()\[\],;:\"'`|“”„]{1,64}@[^\s@<>()\[\],;:\"'`|/“”]{1,190}\.[^\s@<>()\[\],;:\"'`|/.“”]{2,63}"
 )
 _LINKED = re.compile(r"\[([^\[\]]{3,254})\]\(mailto:([^()\s]{3,254})\)\Z")
 _SUM = re.compile(
