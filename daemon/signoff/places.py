@@ -22,5 +22,6 @@ class Places:
         self.tools = logs / "state" / "tools.json"
         self.health = logs / "state" / "health.jsonl"
         self.checkpoint = logs / "audit" / "checkpoint.json"
+        self.tokens = config / "secrets" / "oauth"
         self.checkpoint_key = config / "secrets" / "checkpoint.key"
         self.checkpoint_public = config / "secrets" / "checkpoint.pub"

@@ -322,6 +322,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
                     logs=settings.logs,
                     on_change=tell,
                     definitions=places.tools,
+                    tokens=places.tokens,
                     capabilities={
                         action.name: [(tool.server, tool.tool) for tool in action.tools]
                         for action in rules.catalogue.actions.values()

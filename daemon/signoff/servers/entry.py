@@ -12,7 +12,7 @@ from signoff.model import Json, JsonObject
 from signoff.servers import jsonc
 from signoff.servers.expand import Expander
 from signoff.servers.exposed import exposed
-from signoff.servers.launch import HttpLaunch, ServerConfig, StdioLaunch, Transport
+from signoff.servers.launch import HttpLaunch, OAuth, ServerConfig, StdioLaunch, Transport
 from signoff.servers.rate import Rate
 
 _URL_KEYS = ("url", "serverUrl", "httpUrl")
@@ -28,7 +28,7 @@ _TYPES: dict[str, Transport] = {
 _KNOWN = frozenset(
     {"name", "command", "args", "env", "environment", "cwd", "headers", "type", "transport", "transportType"}
     | {"disabled", "enabled", "required_env", "requiredEnv", "timeout", "max_concurrency", "trusted"}
-    | {"rate_limit", "replicas"}
+    | {"rate_limit", "replicas", "oauth"}
     | {*_URL_KEYS, "description", "tags", "_comment", "comment", "alwaysAllow", "autoApprove", "icon"}
 )
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -93,6 +93,7 @@ class Entry:
             disabled=self._flag("disabled", default=False) or not self._flag("enabled", default=True),
             missing=tuple(self._expander.missing),
             timeout=self._seconds("timeout"),
+            oauth=self._oauth(),
             max_concurrency=self._positive("max_concurrency"),
             rate_limit=self._rate("rate_limit"),
             replicas=self._positive("replicas", most=MOST_REPLICAS) or 1,
@@ -182,6 +183,25 @@ class Entry:
             )
         return found
 
+    def _oauth(self) -> OAuth | None:
+        """`client_id` and so on; `clientId` is the same."""
+        if "oauth" not in self._entry:
+            return None
+        texts = {_snake(key): self._expander.text(value) for key, value in self._texts("oauth").items()}
+        extra = sorted(set(texts) - {"client_id", "client_secret", "scope", "scopes", "token_url"})
+        if extra:
+            self._warnings.append(f"not used: oauth.{', oauth.'.join(extra)}")
+        if texts.get("token_url"):
+            self._check_address("oauth", texts["token_url"])
+            if not (texts.get("client_id") and texts.get("client_secret")) and not self._expander.missing:
+                raise self._wrong("oauth", "complete: a token_url goes with a client_id and a client_secret")
+        return OAuth(
+            client_id=texts.get("client_id", ""),
+            client_secret=texts.get("client_secret", ""),
+            scope=texts.get("scope") or texts.get("scopes", ""),
+            token_url=texts.get("token_url", ""),
+        )
+
     def _secrets(self, launch: StdioLaunch | HttpLaunch) -> tuple[str, ...]:
         """Everything that came from the environment or stands in `env` or `headers`, longest first."""
         values = set(self._expander.secrets)
@@ -249,6 +269,10 @@ class Entry:
             if unit in _UNITS and number.replace(".", "", 1).isdigit() and float(number) > 0:
                 return float(number) * _UNITS[unit]
         raise self._wrong(key, "a time such as 30s or 5m")
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def _hint_for(entry: dict[str, Any]) -> str:

@@ -32,6 +32,22 @@ class HttpLaunch:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuth:
+    """What the configuration says about logging in; without it, the server and the login say it all.
+
+    Attributes:
+        client_id, client_secret: who we are there, where that was agreed beforehand.
+        scope: what to ask for.
+        token_url: where client credentials are traded for a token; then nobody needs to log in.
+    """
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    scope: str = ""
+    token_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """One server, as it is to be reached.
 
@@ -46,6 +62,7 @@ class ServerConfig:
         rate_limit: how often it may be called, where the file bounds it.
         replicas: how many of it are started; calls go to the best of them.
         peers: further entries under the same name, which share its calls.
+        oauth: about logging in, where the file says something.
         warnings: about the entry, for people.
         secrets: values that may not be shown anywhere.
     """
@@ -61,6 +78,7 @@ class ServerConfig:
     rate_limit: Rate | None = None
     replicas: int = 1
     peers: tuple[ServerConfig, ...] = field(default=(), repr=False)
+    oauth: OAuth | None = None
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
 

@@ -29,6 +29,7 @@ from signoff.servers.incarnation import Incarnation, decline, ping
 from signoff.servers.sse import SseLink
 from signoff.servers.stderr import StderrLog, log_path
 from signoff.servers.stdio import StdioLink
+from signoff.servers.tokens import TokenAuth, TokenStore
 from signoff.servers.tools import Listing, list_tools
 from signoff.servers.trouble import Trouble, standing_trouble, trouble_of
 from signoff.servers.usage import Usage, usage_of
@@ -76,6 +77,7 @@ class Owner:
         connect_timeout: float = CONNECT_TIMEOUT,
         label: str = "",
         cached: Mapping[str, Tool] | None = None,
+        tokens: TokenStore | None = None,
     ) -> None:
         self.config = config
         self.label = label or config.name
@@ -92,6 +94,8 @@ class Owner:
         self._short_lives = 0
         self._listing: Listing | None = None
         self._cached = cached
+        self._tokens = tokens
+        self._auth: TokenAuth | None = None
         self._calls = 0
         self._window = Window()
         self._changed: str | None = None
@@ -219,6 +223,13 @@ class Owner:
         if self._faults_in_row >= 3 and self.trouble is None:
             self._change(Trouble("failing", message))
 
+    def scrub(self, text: str) -> str:
+        """The text without this server's secrets, the tokens it gave us included."""
+        text = self.config.scrub(text)
+        for secret in self._auth.secrets if self._auth is not None else ():
+            text = text.replace(secret, "***")
+        return text
+
     async def check(self) -> ServerHealth:
         """Asks the server whether it is there, and measures how long it takes to answer."""
         incarnation = self.incarnation
@@ -234,7 +245,7 @@ class Owner:
             if not incarnation.connected:
                 self._failed()
             elif error.code != types.METHOD_NOT_FOUND:
-                self._change(Trouble("failing", self.config.scrub(error.message)))
+                self._change(Trouble("failing", self.scrub(error.message)))
         else:
             self._measured(began)
             self._unanswered = 0
@@ -334,7 +345,10 @@ class Owner:
         launch = self.config.launch
         if isinstance(launch, HttpLaunch):
             kind = SseLink if self.config.transport == "sse" else HttpLink
-            return kind(launch, on_closed=self._wake.set)
+            # Read anew for each connection: somebody may have logged in meanwhile.
+            if self._tokens is not None:
+                self._auth = TokenAuth(self.config.name, launch.url, self.config.oauth, self._tokens)
+            return kind(launch, auth=self._auth, on_closed=self._wake.set)
         path = log_path(self._logs / "servers", self.label) if self._logs else None
         stderr = StderrLog(path, scrub=self.config.scrub)
         return StdioLink(launch, keeper=self._keeper, stderr=stderr, on_closed=self._wake.set)

@@ -28,6 +28,7 @@ from signoff.servers.outcome import Where
 from signoff.servers.owner import CONNECT_TIMEOUT, Owner
 from signoff.servers.registry import Registry
 from signoff.servers.replicas import Replicas
+from signoff.servers.tokens import TokenStore
 from signoff.servers.tree import Keeper
 
 __all__ = ["PinChanged", "ServerPool"]
@@ -46,6 +47,7 @@ class ServerPool:
         logs: the folder of logs; what servers write to stderr goes to `servers/NAME.stderr` in it.
         on_change: called with a server's name when its condition or its tools change.
         definitions: a file in which what servers offer is kept, so that the next pool knows it at once.
+        tokens: the folder in which tokens of remote servers are kept.
         capabilities: names for the registry, each with its `(server, tool)` in order of preference.
         default_timeout: seconds for a call whose timeout is not given by the caller or the file.
         connect_timeout: seconds for a server to start and list its tools.
@@ -58,6 +60,7 @@ class ServerPool:
         logs: Path | None = None,
         on_change: Callable[[str], None] | None = None,
         definitions: Path | None = None,
+        tokens: Path | None = None,
         capabilities: Mapping[str, Sequence[tuple[str, str]]] | None = None,
         default_timeout: float = 30.0,
         connect_timeout: float = CONNECT_TIMEOUT,
@@ -79,6 +82,7 @@ class ServerPool:
                     connect_timeout=connect_timeout,
                     label=label,
                     cached=self._definitions.of(name),
+                    tokens=None if tokens is None else TokenStore(tokens),
                 )
                 for label, instance in zip(labels, config.instances(), strict=False)
             }
@@ -313,8 +317,8 @@ def _name_only(on_change: Callable[[str], None]) -> Subscriber:
 
 def _noted(owner: Owner, error: CallError) -> CallError:
     """Counts a fault of the server, and takes its secrets out of what it said."""
-    error.message = owner.config.scrub(error.message)
-    error.detail = owner.config.scrub(error.detail)
+    error.message = owner.scrub(error.message)
+    error.detail = owner.scrub(error.detail)
     error.args = (error.message,)
     error.__cause__ = error.__context__ = None
     if isinstance(error, ServerFault | OutcomeUnknown):
