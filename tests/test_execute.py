@@ -225,3 +225,14 @@ def quick_retries() -> Iterable[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("signoff.execute.RECORD_AGAIN", 0.001)
         yield
+
+
+async def test_a_place_that_comes_at_the_very_end_of_a_run_is_returned() -> None:
+    world = FakeWorld(plan_of(1, "parallel", "stop"), [], [], [])
+    run = Run("p", world)
+    run._place = asyncio.ensure_future(world.slots.wait())
+    await run._place
+
+    await run._leave()
+
+    assert [world.slots.take() for _ in range(3)] == [True, True, False]
