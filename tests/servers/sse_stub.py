@@ -5,7 +5,7 @@
         ... pool of {"url": stub.url, "type": "sse"} ...
 
 What `next` takes: `status` (of the POST; nothing is acted upon), `drop=True` (the connection of the POST is
-closed after acting), `error` (a JSON-RPC error as the answer), `silent=True` (acts, never answers). `hang_up()`
+closed after acting), `error` (a JSON-RPC error as the answer), `silent=True` (acts, no answer). `hang_up()`
 ends all streams. Attributes: `token` (demand this bearer token), `calls`.
 """
 
