@@ -2,11 +2,15 @@
 
 Nothing is overwritten, and nothing asked. The configuration comes first: where one is there already, the
 vault and the logs are those that it names. Sample plans are only put into an inbox that was made just now:
-a second `init` must not bring plans back that have been dealt with.
+a second `init` must not bring plans back that have been dealt with. A vault that is there already keeps its
+notes and folders as they are; what is missing is made beside them, and samples are not put in.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -16,7 +20,9 @@ from pathlib import Path
 from tzlocal import get_localzone
 
 from signoff import durable, system
-from signoff.config import Settings, load_settings
+from signoff.config import Folders, Settings, load_settings
+from signoff.config.shape import Shape
+from signoff.errors import ConfigError
 from signoff.ledger.checkpoint import ensure_key
 from signoff.places import Places
 from signoff.say.dashboard import dashboard
@@ -56,12 +62,15 @@ class Laid:
             self.made.append(path)
 
 
-def lay(folder: Path, config_dir: Path | None = None) -> tuple[Laid, Settings]:
+def lay(
+    folder: Path, config_dir: Path | None = None, existing: tuple[Path, Shape] | None = None
+) -> tuple[Laid, Settings]:
     """Makes a project in a folder; says what was made and what was kept.
 
     Args:
         folder: made where it is missing.
         config_dir: where the configuration goes; `config` in the folder where None.
+        existing: a vault that is there already, and the folders to work in.
 
     Raises:
         ConfigError: the configuration that is there is wrong; the vault was not touched.
@@ -69,19 +78,65 @@ def lay(folder: Path, config_dir: Path | None = None) -> tuple[Laid, Settings]:
     """
     laid = Laid()
     config_dir = config_dir or folder / "config"
-    _lay_config(laid, config_dir)
+    if existing is not None:
+        _require_apart(folder, config_dir, existing[0])
+    _lay_config(laid, config_dir, existing)
     settings = load_settings(config_dir, {})
     _lay_secrets(laid, Places(settings))
     laid.folder(settings.logs, private=True)
-    _lay_vault(laid, settings)
+    _lay_vault(laid, settings, samples=existing is None)
     return laid, settings
 
 
-def _lay_config(laid: Laid, config_dir: Path) -> None:
+def _require_apart(folder: Path, config_dir: Path, vault: Path) -> None:
+    """The configuration and the logs must not lie in the vault, and no settings be there yet."""
+    inside = [path for path in (folder, config_dir) if path.resolve().is_relative_to(vault.resolve())]
+    if inside:
+        raise ConfigError(
+            f"{inside[0].resolve()} lies in the vault: whoever can write notes could write the settings too.",
+            hint="Name a folder outside it: `signoff init ~/signoff --existing VAULT`.",
+        )
+    if (config_dir / "signoff.toml").exists():
+        raise ConfigError(
+            "There are settings already; they were not changed.",
+            file=str(config_dir / "signoff.toml"),
+            hint="Put the proposed lines into it yourself.",
+        )
+
+
+def settings_text(config_dir: Path, vault: Path, folders: Folders) -> str:
+    """The shipped `signoff.toml` with another vault and other folder names."""
+    text = (files("signoff") / "data" / "config" / "signoff.toml").read_text(encoding="utf-8")
+    try:
+        path = Path(os.path.relpath(vault.resolve(), config_dir.resolve())).as_posix()
+    except ValueError:  # another drive
+        path = vault.resolve().as_posix()
+    for key, value in {"path": path, **folder_values(folders)}.items():
+        line = re.compile(rf"^{key} = [^#\n]*?(?=[ \t]*(?:#|$))", re.MULTILINE)
+        shipped = line.search(text)
+        if shipped is not None:
+            written = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            text = text[: shipped.start()] + written + text[shipped.end() :]
+    return text
+
+
+def folder_values(folders: Folders) -> dict[str, str | list[str]]:
+    """Folder names as they stand in the settings: a list where there are several."""
+    values: dict[str, list[str]] = {}
+    for role, name in folders:
+        values.setdefault(role, []).append(name)
+    return {role: names if len(names) > 1 else names[0] for role, names in values.items()}
+
+
+def _lay_config(laid: Laid, config_dir: Path, existing: tuple[Path, Shape] | None) -> None:
     laid.folder(config_dir, private=True)
     data = files("signoff") / "data"
+    if existing is not None:
+        text = settings_text(config_dir, existing[0], existing[1].folders)
+        laid.file(config_dir / "signoff.toml", text.encode())
     for source in _files(data / "config"):
-        laid.file(config_dir / source.name, source.read_bytes())
+        if existing is None or source.name != "signoff.toml":
+            laid.file(config_dir / source.name, source.read_bytes())
     laid.file(config_dir / ".env.example", (data / "env.example").read_bytes())
 
 
@@ -93,7 +148,7 @@ def _lay_secrets(laid: Laid, places: Places) -> None:
     (laid.kept if before else laid.made).append(places.checkpoint_key)
 
 
-def _lay_vault(laid: Laid, settings: Settings) -> None:
+def _lay_vault(laid: Laid, settings: Settings, *, samples: bool) -> None:
     vault = Vault(settings.vault.path, settings.vault.folders)
     names = settings.vault.folders
     laid.folder(vault.root)
@@ -105,12 +160,30 @@ def _lay_vault(laid: Laid, settings: Settings) -> None:
     data = files("signoff") / "data" / "vault"
     for source in _files(data / "Templates"):
         laid.file(vault.root / TEMPLATES / source.name, source.read_bytes())
-    if fresh:
+    if fresh and samples:
         for source in _files(data / "Inbox"):
             laid.file(inbox / source.name, source.read_bytes())
-    laid.file(vault.root / "Plans.base", (data / "Plans.base").read_bytes())
+    base = plans_base((data / "Plans.base").read_text(encoding="utf-8"), names)
+    laid.file(vault.root / "Plans.base", base.encode())
     now = datetime.now(get_localzone() or UTC)
     laid.file(vault.root / "Dashboard.md", dashboard([], {}, now).encode())
+
+
+def plans_base(text: str, folders: Folders) -> str:
+    """The Bases view over the folders of this vault: a line of the shipped one for each name of a role."""
+    shipped = {name: role for role, name in Folders()}
+    names: dict[str, list[str]] = {}
+    for role, name in folders:
+        names.setdefault(role, []).append(name)
+
+    def lines(match: re.Match[str]) -> str:
+        if match["name"] not in shipped:
+            return match[0]
+        written = [json.dumps(name, ensure_ascii=False) for name in names[shipped[match["name"]]]]
+        return "".join(f"{match['lead']}- file.inFolder({name})\n" for name in written)
+
+    several = re.compile(r'^(?P<lead>[ ]*)- file\.inFolder\("(?P<name>[^"]*)"\)\n', re.MULTILINE)
+    return several.sub(lines, text)
 
 
 def _files(folder: Traversable) -> Iterator[Traversable]:

@@ -101,6 +101,11 @@ def init(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where; made if missing.")] = Path(),
     *,
+    existing: Annotated[
+        Path | None,
+        typer.Option("--existing", metavar="VAULT", help="Propose how to work in a vault that is there."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --existing: set it up as proposed.")] = False,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +113,10 @@ def init(
     from signoff.cli import starting
 
     asked = _asked(context, config, as_json=as_json)
-    starting.init(folder, asked.config, as_json=asked.as_json)
+    if existing is not None:
+        starting.init_existing(folder, asked.config, existing, yes=yes, as_json=asked.as_json)
+    else:
+        starting.init(folder, asked.config, as_json=asked.as_json)
 
 
 @app.command()
@@ -492,6 +500,71 @@ def servers_add(
 
     asked = _asked(context, config, as_json=as_json)
     adding.add(_project(asked), name, given or [], as_name=as_name, yes=yes, as_json=asked.as_json)
+
+
+@servers.command("call")
+def servers_call(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    tool: Annotated[str, typer.Argument(metavar="TOOL")],
+    *,
+    given: Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="An argument; or a JSON object.")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Call a tool that only reads. Everything else needs a plan."""
+    from signoff.cli import asking
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(asking.call(_project(asked), name, tool, given or [], as_json=asked.as_json))
+
+
+@servers.command("diagnose")
+def servers_diagnose(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a server, what to do, and how it was over time."""
+    from signoff.cli import diagnosing
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(diagnosing.tell(_project(asked), name, as_json=asked.as_json))
+
+
+@servers.command("login")
+def servers_login(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    *,
+    browse: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Log in at a remote server, through the browser."""
+    from signoff.cli import entering
+
+    asked = _asked(context, config, as_json=as_json)
+    entering.enter(_project(asked), name, browse=browse, as_json=asked.as_json)
+
+
+@servers.command("logout")
+def servers_logout(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Forget what lets us in at a remote server."""
+    from signoff.cli import entering
+
+    asked = _asked(context, config, as_json=as_json)
+    entering.leave(_project(asked), name, as_json=asked.as_json)
 
 
 @servers.command("restart")

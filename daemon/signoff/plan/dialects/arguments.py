@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
 
 from signoff.catalogue import Action, Argument
 from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.plan.dialects.blanks import is_absent, placeholder_in
-from signoff.plan.dialects.body import TEXT
+from signoff.plan.dialects.body import TEXT, Body, Section
 from signoff.plan.dialects.fields import Field, Material, heading_fields
 from signoff.plan.dialects.texts import Found, header_fields, labelled_text, text_in, unclear
 from signoff.plan.dialects.values import (
@@ -148,8 +147,7 @@ def _text_under(material: Material, number: int, keys: frozenset[str], taken: se
     """The text under a content heading; nothing where its own subheadings are those of arguments."""
     body = material.body
     section = body.sections[number]
-    below = takewhile(lambda each: each.first <= section.end, islice(body.sections, number + 1, None))
-    inner = list(below)
+    inner = list(_below(body, number))
     if theirs := next((each for each in inner if each.theirs), None):
         taken.update(range(section.first, section.end))
         raise unclear(
@@ -170,6 +168,15 @@ def _text_under(material: Material, number: int, keys: frozenset[str], taken: se
         return  # only labels stand there: they count as such
     taken.update(text.rows)
     yield text
+
+
+def _below(body: Body, number: int) -> Iterator[Section]:
+    """The subsections of a section."""
+    end = body.sections[number].end
+    for index in range(number + 1, len(body.sections)):
+        if body.sections[index].first > end:
+            return
+        yield body.sections[index]
 
 
 def _line_under(material: Material, number: int) -> Iterator[Field]:
