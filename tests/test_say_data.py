@@ -17,7 +17,12 @@ ACTIONS = {
     "send_email": {"to", "subject", "body"},
     "write_note": {"path", "content"},
     "append_note": {"path", "content"},
+    "replace_note": {"path", "content"},
+    "read_note": {"path"},
+    "search_notes": {"query"},
 }
+ELSEWHERE = {"create_invoice", "post_linkedin", "send_slack_message"}
+"""Actions of the catalogue whose servers do not come with the program."""
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -47,7 +52,8 @@ def actions(note: Path) -> list[dict[str, object]]:
 @pytest.mark.parametrize("note", NOTES, ids=lambda note: note.stem)
 def test_each_sample_asks_for_an_embedded_action_with_just_its_arguments(note: Path) -> None:
     for step in actions(note):
-        assert set(step["with"]) == ACTIONS[step["action"]]
+        if step["action"] not in ELSEWHERE:
+            assert set(step["with"]) == ACTIONS[step["action"]]
 
 
 @pytest.mark.parametrize("note", sorted((DATA / "Templates").glob("*.md")), ids=lambda note: note.stem)

@@ -21,6 +21,7 @@ LONGEST_NAME = 120
 
 _KNOWN = re.compile(r"\{\{\s*(title|date|time)\s*(?::([^{}\n]{1,60}))?\s*\}\}", re.IGNORECASE)
 _VALUE = re.compile(r"(?P<head>\s*(?:-\s+)?[\w-]+:[ \t]+)(?P<mark>\{\{[^{}\n]*\}\})[ \t]*\Z")
+_TITLE = re.compile(r"(?<=\n)title:[ \t]*<[^<>\n]*>(?=[ \t]*\r?\n)")
 _DATE, _TIME = "YYYY-MM-DD", "HH:mm"
 _PARTS = re.compile(r"\[[^\]\n]*\]|YYYY|YY|MMMM|MMM|MM|M|DD|D|dddd|ddd|HH|H|mm|ss|[A-Za-z]+")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*#^\[\]\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+')
@@ -46,15 +47,18 @@ class Filled:
     left: tuple[Left, ...]
 
 
-def fill(template: str, *, title: str, now: datetime) -> Filled:
+def fill(template: str, *, title: str, now: datetime, titled: bool = False) -> Filled:
     """The text of a note made from a template.
 
     Args:
         template: its text.
         title: what the note is called, on one line.
         now: local time.
+        titled: somebody has given the title, so that a property `title: <...>` is filled in with it too.
     """
     done: dict[str, None] = {}
+    if titled:
+        template = _TITLE.sub("title: {{title}}", template, count=1)
     lines = [
         _fill_line(line.removesuffix("\r"), title, now, done) + "\r" * line.endswith("\r")
         for line in template.split("\n")

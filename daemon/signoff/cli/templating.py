@@ -72,7 +72,8 @@ def new(project: Project, named: str, *, title: str | None, folder: str | None, 
     template = _find(named, list(_templates(project)))
     called = _title(title, template)
     inbox = _inbox(project, folder)
-    filled = fill(template.text, title=called, now=datetime.now(get_localzone() or UTC))
+    now = datetime.now(get_localzone() or UTC)
+    filled = fill(template.text, title=called, now=now, titled=title is not None)
     path = _create(project, inbox, note_name(called) or template.name, filled.text)
     if as_json:
         left: list[Json] = [{"line": each.line, "text": each.text} for each in filled.left]
