@@ -208,21 +208,11 @@ def _gesture_approves(facts: Facts) -> None:
 
 def _gesture_stands(facts: Facts) -> None:
     assert facts.plan is not None  # noqa: S101
-    if facts.requirement.method is Method.AUTO and not facts.plan.approvals:
-        _nothing_against(facts)
-        return
     stance = stance_on_live(facts.note, facts.plan)
     if stance is Stance.REFUSES:
         raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")
     if stance is not Stance.APPROVES:
         raise GateRefused("The approval was withdrawn in the note.", code="revoked")
-
-
-def _nothing_against(facts: Facts) -> None:
-    if facts.note is None:
-        raise GateRefused("The note of this plan is gone.", code="revoked")
-    if stance_on_pending(facts.note) in {Stance.REFUSES, Stance.BLOCKED}:
-        raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")
 
 
 def _presented(facts: Facts) -> None:

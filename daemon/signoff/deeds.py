@@ -57,8 +57,8 @@ class Eyes(Protocol):
 
 MOVING = 1.5
 """Seconds in which a copy is expected to be the note itself: sync tools move by copying, then deleting."""
-TAKEN_BACK = frozenset({"revoked", "refused-by-gesture"})
-"""Reasons after which a plan that needs no approval does not run by itself again."""
+TAKEN_BACK = frozenset({"revoked", "refused-by-gesture", "limits-violated", "definition-changed"})
+"""Reasons after which even a plan that needs no approval waits for a person."""
 
 
 class Deeds:
@@ -246,7 +246,7 @@ class Deeds:
     async def approve_if_automatic(self, plan_id: str) -> None:
         """Run what the policy lets run without an approval, once it has been shown."""
         state = self._parts.state.plans.get(plan_id)
-        if state is None or state.status is not Status.PENDING:
+        if state is None or state.status is not Status.PENDING or state.reason in TAKEN_BACK:
             return
         assessment = self._assessment_of(state)
         if assessment is not None and assessment.requirement.method is Method.AUTO:
@@ -358,7 +358,13 @@ class Deeds:
         """Reject or cancel a plan: calls in flight are awaited and recorded, no further one leaves."""
         for run in self._runs.runs_of(plan_id):
             await self.end(run, status, code, f"The plan that it is a run of was ended. {message}", by)
-        await self._runs.halt(plan_id)
+        async with self._runs.halted(plan_id):
+            await self._record_end(plan_id, status, code, message, by)
+        await self._writeback.project(plan_id)
+
+    async def _record_end(
+        self, plan_id: str, status: Status, code: str, message: str, by: str | None
+    ) -> None:
         state = self._parts.state.plans.get(plan_id)
         if state is None or state.status in FINAL:
             return
@@ -366,15 +372,15 @@ class Deeds:
         await self._parts.ledger.append(
             [Event("finished", plan=plan_id, approver=by, digest=state.digest, data=data)]
         )
-        await self._writeback.project(plan_id)
 
     async def _withdraw(self, plan_id: str, sight: observe.Sight, decision: Decision) -> None:
         """Stop a live plan and show it anew: what was approved is no longer what is asked for."""
-        await self._runs.halt(plan_id)
-        state = self._parts.state.plans.get(plan_id)
-        if state is not None and state.status in LIVE:
-            data: JsonObject = {"reason": decision.code, "message": decision.message}
-            await self._parts.ledger.append([Event("returned", plan=plan_id, digest=state.digest, data=data)])
+        async with self._runs.halted(plan_id):
+            state = self._parts.state.plans.get(plan_id)
+            if state is not None and state.status in LIVE:
+                data: JsonObject = {"reason": decision.code, "message": decision.message}
+                returned = Event("returned", plan=plan_id, digest=state.digest, data=data)
+                await self._parts.ledger.append([returned])
         self._eyes.look_anew(sight.reading.path)
 
     async def _retry(self, plan_id: str, sight: observe.Sight, decision: Decision) -> None:

@@ -105,8 +105,8 @@ def stance_on_live(note: NoteFacts | None, plan: PlanState) -> Stance:
     if note.folder is Folder.APPROVED:
         return Stance.WITHDRAWN if status in BLOCKING | {"pending"} else Stance.APPROVES
     stands = status in STANDING or (note.gesture.ticked and status not in BLOCKING)
-    by_command = plan.gesture_at_approval in {"command", "evidence"} and status == "pending"
-    return Stance.APPROVES if stands or by_command else Stance.WITHDRAWN
+    elsewhere = plan.gesture_at_approval in {"command", "evidence", "policy"} and status == "pending"
+    return Stance.APPROVES if stands or elsewhere else Stance.WITHDRAWN
 
 
 def _stance_where_it_stopped(note: NoteFacts, plan: PlanState) -> Stance:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol, cast
 
@@ -94,6 +95,7 @@ class Runs:
         self._dependents: dict[str, set[str]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._asked_again: set[str] = set()
+        self._held: set[str] = set()
         self._trouble = ""
         self.closing = False
 
@@ -102,7 +104,7 @@ class Runs:
     def start(self, plan_id: str) -> None:
         """Run a plan if it is live and not running already; the gate decides whether anything happens."""
         state = self._parts.state.plans.get(plan_id)
-        if self.closing or state is None or state.status not in LIVE:
+        if self.closing or plan_id in self._held or state is None or state.status not in LIVE:
             return
         if plan_id in self._runs:
             self._asked_again.add(plan_id)  # it may be about to end, and have missed what is new
@@ -141,12 +143,21 @@ class Runs:
         """Is any run under way?"""
         return bool(self._runs or self._timers)
 
-    async def halt(self, plan_id: str) -> None:
-        """Let no further call of a plan leave, and wait until those in flight have been recorded."""
-        found = self._runs.get(plan_id)
-        if found is not None:
-            found[0].stop.set()
-            await asyncio.gather(found[1], return_exceptions=True)
+    @asynccontextmanager
+    async def halted(self, plan_id: str) -> AsyncIterator[None]:
+        """Let no further call of a plan leave, and wait until those in flight have been recorded.
+
+        Inside, no run of it starts, whoever asks: the caller records there why it was halted.
+        """
+        self._held.add(plan_id)
+        try:
+            found = self._runs.get(plan_id)
+            if found is not None:
+                found[0].stop.set()
+                await asyncio.gather(found[1], return_exceptions=True)
+            yield
+        finally:
+            self._held.discard(plan_id)
 
     async def close(self, patience: float) -> None:
         """Let nothing more leave; wait for the calls in flight, then record the rest as unknown.
