@@ -51,7 +51,11 @@ async def _connect(project: Project, configs: Mapping[str, ServerConfig]) -> Met
 
     timeout = project.settings.execution.timeout
     async with ServerPool(
-        configs, logs=project.settings.logs, default_timeout=timeout, connect_timeout=PATIENCE
+        configs,
+        logs=project.settings.logs,
+        tokens=project.places.tokens,
+        default_timeout=timeout,
+        connect_timeout=PATIENCE,
     ) as pool:
         await pool.settled(PATIENCE)
         await asyncio.gather(*(pool.check(name) for name in configs), return_exceptions=True)

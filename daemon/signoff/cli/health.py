@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import orjson
@@ -23,7 +23,7 @@ from signoff.servers.cache import read_tools
 from signoff.servers.config import ServerConfig
 from signoff.servers.health import ServerHealth
 
-KEYS = ("status", "response_time_ms", "error_count", "last_check", "breaker", "reason", "message", "restarts")
+KEYS = tuple(field.name for field in fields(ServerHealth))
 
 
 def show(project: Project, *, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def show(project: Project, *, as_json: bool) -> None:
     Raises:
         ConfigError: `mcp_servers.json` is wrong.
     """
-    kept = _kept(project)
+    kept = kept_health(project)
     tools = read_tools(project.places.tools, project.servers)
     found = {
         name: _as_object(config, kept.get(name), tools.get(name)) for name, config in project.servers.items()
@@ -126,7 +126,8 @@ def restart(project: Project, name: str, *, as_json: bool) -> int:
 # ---------------------------------------------------------------- what the daemon wrote down
 
 
-def _kept(project: Project) -> dict[str, Any]:
+def kept_health(project: Project) -> dict[str, Any]:
+    """How each server was when a daemon, or a check, last looked."""
     try:
         found = orjson.loads(project.places.servers.read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -136,7 +137,7 @@ def _kept(project: Project) -> dict[str, Any]:
 
 def _keep(project: Project, health: Mapping[str, ServerHealth]) -> None:
     """Writes down what was seen, as a daemon would."""
-    found = _kept(project) | {name: asdict(each) for name, each in health.items()}
+    found = kept_health(project) | {name: asdict(each) for name, each in health.items()}
     with contextlib.suppress(OSError):  # derived: the next check writes it again
         system.make_owner_only_directory(project.places.state)
         durable.replace(project.places.servers, orjson.dumps(found), mode=0o600)
@@ -182,20 +183,45 @@ def _say(servers: Mapping[str, Any]) -> None:
         (
             name,
             coloured("disabled" if found["reason"] == "disabled" else found["status"]),
-            "" if found["response_time_ms"] is None else f"{found['response_time_ms']:g} ms",
-            str(found["error_count"]),
-            found["breaker"],
             "?" if found["tools"] is None else str(len(found["tools"])),
+            _latency(found),
+            _errors(found),
+            f"{found['breaker']}{', flapping' if found['flapping'] else ''}",
+            "" if found["memory_bytes"] is None else f"{found['memory_bytes'] / 2**20:.0f} MB",
+            near(found["changed"]) if found["changed"] else "",
             near(found["last_check"]) if found["last_check"] else "never",
         )
         for name, found in servers.items()
     ]
-    SCREEN.table(("Server", "Status", "Answers in", "Errors", "Breaker", "Tools", "Last check"), rows)
+    head = (
+        "Server",
+        "Status",
+        "Tools",
+        "Answers in",
+        "Errors",
+        "Breaker",
+        "Uses",
+        "Last change",
+        "Last check",
+    )
+    SCREEN.table(head, rows)
     for name, found in servers.items():
         if found["message"]:
             SCREEN.line(f"{name}: {found['message']} ({found['reason']})")
         for warning in found["warnings"]:
             SCREEN.line(f"{name}: {warning}", "yellow")
+
+
+def _latency(found: Mapping[str, Any]) -> str:
+    """Median and 95th percentile where there are enough checks, else the last one."""
+    if found["median_ms"] is not None:
+        return f"{found['median_ms']:.1f} / {found['p95_ms'] or found['median_ms']:.1f} ms"
+    return "" if found["response_time_ms"] is None else f"{found['response_time_ms']:g} ms"
+
+
+def _errors(found: Mapping[str, Any]) -> str:
+    rate = found["error_rate"]
+    return f"{found['error_count']}{f' ({rate:.0%})' if rate else ''}"
 
 
 def _rows(offered: Mapping[str, Tool]) -> list[tuple[str, str, str]]:
