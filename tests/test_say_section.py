@@ -203,7 +203,7 @@ def test_each_method_says_how_to_approve() -> None:
     assert "set `status: approved` in the properties, or move this note to `Approved/`" in edit
     assert "`approval_code`" in section(pending(assessment=assessment(Risk.HIGH, method=Method.CODE)))
     signed = section(pending(assessment=assessment(Risk.HIGH, method=Method.SIGNATURE)))
-    assert "`signoff approve offer-7f3a`" in signed
+    assert "`signoff approve offer-7f3a --sign KEY`" in signed
     assert "status: approved" not in signed
 
 

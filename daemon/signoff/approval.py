@@ -290,7 +290,8 @@ _WORDS = {
 
 def _too_weak(given: Method, needed: Method) -> str:
     how = (
-        "type the six digits of your authenticator as `approval_code`, or sign with `signoff approve --sign`"
+        "type the six digits of your authenticator as `approval_code` (set one up with `signoff approvers add "
+        "NAME --code`), or sign with `signoff approve --sign`"
         if needed is Method.CODE
         else "sign with `signoff approve --sign`"
     )

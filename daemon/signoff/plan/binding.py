@@ -159,7 +159,8 @@ def _tool(wanted: ActionTool, views: Mapping[str, ServerView]) -> Tool:
             code="unknown-server",
             hint=f"Did you mean `{close[0]}.{wanted.tool}`?"
             if close
-            else f"Servers that are configured: {known}.",
+            else f"Servers that are configured: {known}. One that is added to config/mcp_servers.json "
+            "counts when the daemon is started again.",
         )
     if view.tools is None:
         raise NoteError(

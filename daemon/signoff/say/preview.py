@@ -121,16 +121,16 @@ def _how_to_approve(view: PlanView) -> str:
     method = view.requirement.method
     approved = view.folder(Folder.APPROVED)
     gesture = f"set `status: approved` in the properties, or move this note to {code(approved)}"
-    command = code(f"signoff approve {shell_word(view.state.id)}")
+    command = code(f"signoff approve {shell_word(view.state.id)} --sign KEY")
     if method is Method.SIGNATURE:
         return (
-            f"**To approve:** run {command} in a terminal; it signs with your SSH key. "
+            f"**To approve:** run {command} in a terminal, with your SSH key as KEY. "
             "Editing the note is not enough."
         )
     if method is Method.CODE:
         return (
-            "**To approve:** type the number that your authenticator app shows as `approval_code` in the "
-            f"properties, then {gesture}. Or run {command}."
+            "**To approve:** type the six digits that your authenticator app shows as `approval_code` in the "
+            f"properties. Or sign it: {command}."
         )
     if method is Method.AUTO:
         return "**It needs no approval:** the policy lets it run by itself."
