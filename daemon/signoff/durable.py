@@ -127,8 +127,9 @@ def jot(path: Path, data: bytes, *, mode: int) -> None:
         with os.fdopen(os.open(temporary, _NEW, mode), "wb", buffering=0) as file:
             write_all(file.fileno(), data)
         system.replace_file(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def create(path: Path, data: bytes, *, mode: int | None = None) -> None:
@@ -253,7 +254,7 @@ def _require_unchanged(path: Path, expect: bytes) -> None:
 
 @contextlib.contextmanager
 def _temporary(folder: Path, data: bytes, mode: int | None, former: os.stat_result | None) -> Iterator[Path]:
-    """A fsynced file with this content, which is gone afterwards if it was not renamed."""
+    """A fsynced file with this content, for the caller to rename; it is gone if that fails."""
     path = _temporary_name(folder)
     try:
         with os.fdopen(os.open(path, _NEW, 0o666 if mode is None else mode), "wb", buffering=0) as file:
@@ -261,8 +262,9 @@ def _temporary(folder: Path, data: bytes, mode: int | None, former: os.stat_resu
             write_all(file.fileno(), data)
             system.sync_file(file.fileno())
         yield path
-    finally:
+    except BaseException:
         path.unlink(missing_ok=True)
+        raise
 
 
 def _temporary_name(folder: Path) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -27,6 +28,8 @@ DEAF = frozenset(
      "fuse.rclone", "fuse.gvfsd-fuse", "virtiofs", "vboxsf", "prl_fs"}
 )  # fmt: skip
 """File systems that tell of no changes made elsewhere."""
+MOVED_OUT = 0.02
+"""Seconds that watchdog waits for the other half of a move, and holds back all later events meanwhile."""
 POLL_EVERY = 2.0
 """Seconds between two looks of the polling observer."""
 
@@ -57,6 +60,10 @@ class Watch:
 
     def start(self) -> None:
         """Start watching. Where native events cannot be had, polling takes their place."""
+        if sys.platform == "linux":
+            from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+
+            InotifyMoveEventGrouper.delay = MOVED_OUT
         loop = asyncio.get_running_loop()
 
         def tell(path: Path) -> None:

@@ -20,6 +20,7 @@ from tzlocal import get_localzone
 
 from signoff import observe
 from signoff.config import Folders
+from signoff.durable import Stamp
 from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, UnsafeFile
 from signoff.flow import origin_step
 from signoff.ledger.entry import Event
@@ -40,6 +41,8 @@ SLOWEST = 0.7
 A_WRITE = 0.007
 """Seconds of pace for each note that waits to be written; about what a write costs."""
 TRIES = 10
+AT_ONCE = 16
+"""Notes that are written at the same time. Where more wait, a plan may end meanwhile: one write less."""
 SMALL, MOST_SMALL = 4096, 1024
 """Bytes of a result that is kept at hand while its plan runs, and how many are."""
 
@@ -112,6 +115,8 @@ class WriteBack:
         self._tasks: set[asyncio.Task[bool]] = set()
         self._written_at: dict[str, float] = {}
         self._in_hand: set[str] = set()
+        self._queued: set[str] = set()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._small: dict[str, Json] = {}
 
     # ------------------------------------------------------------ when
@@ -121,6 +126,8 @@ class WriteBack:
 
         What a running plan has come to is told in steps: a plan that ends sooner is written once.
         """
+        if plan_id in self._queued:
+            return  # when its turn comes, what is true then is written
         loop = asyncio.get_running_loop()
         since = time.monotonic() - self._written_at.get(plan_id, 0.0)
         live = self._parts.state.status(plan_id) in LIVE
@@ -153,17 +160,22 @@ class WriteBack:
 
     def _start(self, plan_id: str) -> None:
         self._later.pop(plan_id, None)
+        if plan_id in self._queued:
+            return
+        self._queued.add(plan_id)
         task = asyncio.ensure_future(self._quietly(plan_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _quietly(self, plan_id: str) -> bool:
-        try:
-            return await self.project(plan_id)
-        except (OSError, SignoffError) as error:
-            logger.warning("The note of plan {} was not written: {}", plan_id, error)
-            self._retry_later(plan_id)
-            return False
+        async with self._turns:
+            self._queued.discard(plan_id)
+            try:
+                return await self.project(plan_id)
+            except (OSError, SignoffError) as error:
+                logger.warning("The note of plan {} was not written: {}", plan_id, error)
+                self._retry_later(plan_id)
+                return False
 
     def _retry_later(self, plan_id: str) -> None:
         if plan_id not in self._later:
@@ -221,9 +233,8 @@ class WriteBack:
         told = section(view)
         new = self._project_bytes(reading, view, told)
         if new != reading.data:
-            presence.said.about_to(plan_id, told)
             with self._taken(path):
-                stamp = await asyncio.to_thread(parts.vault.write, path, new, expect=reading.data)
+                stamp = await asyncio.to_thread(self._write, plan_id, told, path, new, reading.data)
                 presence.own_write(path, stamp, plan_id)
         else:
             presence.carry(path, plan_id)
@@ -242,6 +253,11 @@ class WriteBack:
         elif status in FINAL:
             self._retire(plan_id)
         return True
+
+    def _write(self, plan_id: str, told: str, path: str, new: bytes, old: bytes) -> Stamp:
+        """Keep what is going to be said, then say it. Blocks."""
+        self._presence.said.about_to(plan_id, told)
+        return self._parts.vault.write(path, new, expect=old)
 
     def _readable(self, path: str, plan_id: str) -> observe.Reading | None:
         """The plan's note, if it may be written to now; else None, and it is tried again in time."""
