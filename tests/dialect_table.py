@@ -94,7 +94,7 @@ TABLE: list[tuple[str, str, Label]] = [
         "flat, a payment",
         "---\ntype: approval_request\naction: payment\namount: 500.00\nrecipient: Acme Ltd\nreason: Invoice 12\n---\n"
         "## Details\n- **Amount:** $500.00\n- **To:** Acme Ltd\n- **Reference:** Invoice 12\n",
-        [("make_payment", {"to": "Acme Ltd", "amount": 500, "currency": "USD", "reference": "Invoice 12"})],
+        [("make_payment", {"to": "Acme Ltd", "amount": 500, "reference": "Invoice 12"})],
     ),
     (
         "flat, a sum with thousands and its currency",
@@ -121,6 +121,16 @@ TABLE: list[tuple[str, str, Label]] = [
         "flat, a post by its type and platform",
         "---\ntype: social_post\nplatform: Twitter\n---\n## Content\nWe are hiring.\n",
         [("post_twitter", {"text": "We are hiring."})],
+    ),
+    (
+        "flat, a list under a heading",
+        "---\ntype: social_post\nplatform: instagram\n---\n## Caption\nSun\n\n## Media\n- a/sun.jpg\n- a/sea.jpg\n",
+        [("post_instagram", {"text": "Sun", "image": ["a/sun.jpg", "a/sea.jpg"]})],
+    ),
+    (
+        "flat, JSON under a heading",
+        '---\ntype: social_post\nplatform: instagram\n---\n## Caption\nSun\n\n## Media\n[\n  "a/sun.jpg"\n]\n',
+        [("post_instagram", {"text": "Sun", "image": "a/sun.jpg"})],
     ),
     (
         "flat, a tool named directly",
@@ -259,6 +269,11 @@ TABLE: list[tuple[str, str, Label]] = [
         "---\naction: pay\nto: Acme\namount: 50 EUR\ncurrency: USD\n---\n",
         Asked("values-disagree", 4),
     ),
+    (
+        "dollars that are euros",
+        "---\naction: pay\nto: Acme\namount: $50\ncurrency: EUR\n---\n",
+        Asked("values-disagree", 4),
+    ),
     ("two actions", "---\naction: send_email\naction_type: payment\n---\n", Asked("two-readings", 3)),
     (
         "two dialects that differ",
@@ -358,6 +373,11 @@ TABLE: list[tuple[str, str, Label]] = [
         Asked("values-disagree", 3),
     ),
     ("a quoted text", f"{HEAD}## Message\n> Dear Ben\n", Asked("text-unclear", 9)),
+    (
+        "more under a heading than can be read",
+        "---\ntype: tweet\n---\n## Content\nSun\n\n## Media\nThe photo of last summer,\nor a newer one.\n",
+        Asked("text-unclear", 8),
+    ),
     ("text and fence", f"{HEAD}## Message\nDraft below.\n```\nHi\n```\n", Asked("text-unclear", 10)),
     (
         "text on both sides of a rule",
@@ -430,6 +450,11 @@ TABLE: list[tuple[str, str, Label]] = [
     (
         "a record by its status",
         f"---\ntype: linkedin_post\nstatus: posted\n---\n## Content\n{LETTER}\n",
+        None,
+    ),
+    (
+        "a record by its last line",
+        f"---\ntype: linkedin_post\nstatus: pending\n---\n## Content\n{LETTER}\n\n---\n*Posted: 2026-03-14 00:56*\n",
         None,
     ),
     ("a dashboard", "# Dashboard\n\n| Action | Status |\n|---|---|\n| send_email | 3 waiting |\n", None),

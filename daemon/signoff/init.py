@@ -21,6 +21,8 @@ from tzlocal import get_localzone
 
 from signoff import durable, system
 from signoff.config import Folders, Settings, load_settings
+from signoff.config.folders import read_folders
+from signoff.config.section import Section
 from signoff.config.shape import Shape
 from signoff.errors import ConfigError
 from signoff.ledger.checkpoint import ensure_key
@@ -80,6 +82,7 @@ def lay(
     config_dir = config_dir or folder / "config"
     if existing is not None:
         _require_apart(folder, config_dir, existing[0])
+        read_folders(Section(folder_values(existing[1].folders), str(config_dir / "signoff.toml")))
     _lay_config(laid, config_dir, existing)
     settings = load_settings(config_dir, {})
     _lay_secrets(laid, Places(settings))

@@ -7,18 +7,21 @@ has to be filled in. Nothing is converted but what a kind means: a sum becomes a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from signoff.catalogue import Action, Argument
 from signoff.errors import NoteError
 from signoff.model import Json
+from signoff.note.front import load_fragment
 from signoff.plan.dialects.blanks import is_absent, placeholder_in
-from signoff.plan.dialects.body import TEXT, Body, Section
-from signoff.plan.dialects.fields import Field, Material, heading_fields
+from signoff.plan.dialects.body import BLANK, COMMENT, RULE, TEXT, Body, Section
+from signoff.plan.dialects.fields import LABEL, Field, Material, heading_fields
 from signoff.plan.dialects.texts import Found, header_fields, labelled_text, text_in, unclear
 from signoff.plan.dialects.values import (
     is_address_list,
+    is_one_currency,
     is_outside,
     is_same,
     read_address,
@@ -27,6 +30,7 @@ from signoff.plan.dialects.values import (
 from signoff.plan.expressions import OPEN
 
 _SHOWN = 60
+_ITEM = re.compile(r"[ ]{0,3}[-*+][ \t]+(?!\[[ xX]\])(\S.*)\Z")
 _NO_TEXT = "Put the text under a heading `## Message`."
 
 
@@ -180,18 +184,33 @@ def _below(body: Body, number: int) -> Iterator[Section]:
 
 
 def _line_under(material: Material, number: int) -> Iterator[Field]:
-    """The one line under a heading such as `## Subject`."""
+    """The one line, or the list, under a heading such as `## Subject`; labels there count by themselves.
+
+    Raises:
+        NoteError: `text-unclear`, where more stands there, which would be left out.
+    """
     section = material.body.sections[number]
-    lines = [
-        row
-        for row in material.body.own_rows(section)
-        if row.kind == TEXT and not row.text.lstrip().startswith("**")
-    ]
-    lines = [row for row in lines if "**" not in row.text or ":" not in row.text]
-    if len(lines) == 1 and section.end == section.last:
-        text = lines[0].text
-        column = len(text) - len(text.lstrip()) + 1
-        yield Field(section.title, section.key, text.strip(), lines[0].line, column, "heading", number)
+    rows = [row for row in material.body.own_rows(section) if row.kind not in {BLANK, COMMENT, RULE}]
+    rows = [row for row in rows if not LABEL.match(row.text)]
+    if not rows:
+        return
+    first, text = rows[0], "\n".join(row.text for row in rows)
+    column = len(first.text) - len(first.text.lstrip()) + 1
+    items = [_ITEM.match(row.text) for row in rows]
+    value: Json = text.strip()
+    if text.lstrip().startswith("["):
+        value, _ = load_fragment(text, first_line=first.line, language="json")
+    elif all(items):
+        value = [match[1].strip() for match in items if match]
+    elif len(rows) > 1 or first.kind != TEXT:
+        raise unclear(
+            first.line,
+            f"It is not plain what of this is `{section.title[:_SHOWN]}`.",
+            f"Write it in one line: `{section.key}: ...` in the front matter.",
+        )
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    yield Field(section.title, section.key, value, first.line, column, "heading", number)
 
 
 # ---------------------------------------------------------------- what they say
@@ -248,7 +267,7 @@ def _recipients(argument: Argument, given: Field) -> Json:
             raise _question(
                 "address-missing",
                 given,
-                f"`{entry[:_SHOWN]}` is not an e-mail address, so it is not known where `{argument.name}` is.",
+                f"`{entry[:_SHOWN]}` is not an e-mail address, so `{argument.name}` is not known.",
                 f"Write the address alone: `{argument.name}: name@example.com`.",
             )
     return [*read] if isinstance(given.value, list) else read[0]
@@ -291,8 +310,11 @@ def _take_currency(found: Arguments) -> None:
     if found.currency is None:
         return
     currency, given = found.currency
-    named = found.values.setdefault("currency", currency)
-    if str(named).strip().upper() not in {currency, str(given.value).strip()[:1]}:
+    named = found.values.get("currency")
+    if named is None:
+        if currency != "$":
+            found.values["currency"] = currency
+    elif not is_one_currency(str(named).strip().upper(), currency):
         message = f"The sum is in {currency}, and `currency` is `{str(named)[:_SHOWN]}`."
         found.ask(_question("values-disagree", given, message, "Keep one of them."))
 
@@ -304,7 +326,8 @@ def _missing(action: Action, argument: Argument, given: Sequence[Field], line: i
         f"`{str(at.value).strip()[:_SHOWN]}` is none" if at and str(at.value or "").strip() else "it is empty"
     )
     if argument.kind == "prose":
-        message = f"`{action.name}` needs a text, and {'there is none under its heading' if at else 'the note has none'}."
+        where = "there is none under its heading" if at else "the note has none"
+        message = f"`{action.name}` needs a text, and {where}."
         return NoteError(message, code="text-missing", hint=_NO_TEXT, line=place, column=column)
     nowhere = f"and {said}" if at else "and the note does not say it"
     return NoteError(

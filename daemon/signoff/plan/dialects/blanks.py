@@ -72,7 +72,7 @@ _TAG = re.compile(r"[A-Z0-9 :#/-]{2,24}\Z")
 
 def is_absent(value: Json) -> bool:
     """Whether a value says that there is none: nothing, `none`, `N/A`, `see below`, `-`."""
-    if value is None or value == [] or value == {}:
+    if value is None or value in ([], {}):
         return True
     if not isinstance(value, str):
         return False
@@ -93,10 +93,9 @@ def _placeholders(text: str) -> Iterator[tuple[int, str]]:
             yield found.start(), found[0]
     at = 0
     for line in text.split("\n"):
-        if "." in line or "…" in line:
-            if _DOTS.match(line):
-                yield at, line.strip()
-                break
+        if ("." in line or "…" in line) and _DOTS.match(line):
+            yield at, line.strip()
+            break
         at += len(line) + 1
     yield from _bracketed(text)
 

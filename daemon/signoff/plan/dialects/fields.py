@@ -24,7 +24,8 @@ from signoff.plan.dialects.body import BLANK, TEXT, Body, Row, Section, body_of
 
 LABEL = re.compile(
     r"[ \t]{0,8}(?P<mark>(?:[-*+]|\d{1,3}[.)])[ \t]+)?(?P<box>\[[^\]]\][ \t]+)?"
-    r"(?:\*\*|__)(?P<name>[^*:|\n]{1,60}?)[ \t]*(?::[ \t]*(?:\*\*|__)|(?:\*\*|__)[ \t]*:)[ \t]*(?P<value>.*)\Z"
+    r"(?:\*\*|__)(?P<name>[^*:|\n]{1,60}?)[ \t]*(?::[ \t]*(?:\*\*|__)|(?:\*\*|__)[ \t]*:)"
+    r"[ \t]*(?P<value>.*)\Z"
 )
 """A bold label with its colon within or after the bold."""
 _ROW = re.compile(r"[ \t]{0,3}\|.*\|[ \t]*\Z")

@@ -6,7 +6,10 @@ their fields look like those of a plan, and mean something else.
 
 from __future__ import annotations
 
+import re
+
 from signoff.catalogue import fold_key
+from signoff.plan.dialects.body import TEXT
 from signoff.plan.dialects.fields import Material
 
 
@@ -15,14 +18,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 _RECEIVED = _words(
-    "email email_inquiry message whatsapp whatsapp_message sms facebook_message instagram_message linkedin_message"
-    " slack_message notification file_drop inbox_item lead inquiry bug_report event business_event call"
+    "email email_inquiry message whatsapp whatsapp_message sms facebook_message instagram_message"
+    " linkedin_message slack_message notification file_drop inbox_item lead inquiry bug_report event business_event call"
 )
 """What came in. An action named in such a note is what somebody thinks should follow, not its order."""
 _RECORDS = _words(
-    "action_completed approval_record approval_log log audit audit_log report ceo_briefing briefing daily_briefing"
-    " weekly_briefing dashboard documentation handbook guide manual template readme index meeting_notes journal"
-    " daily_note summary completion_report execution_log receipt transaction full_vault_audit skill reference"
+    "action_completed approval_record approval_log log audit audit_log report ceo_briefing briefing"
+    " daily_briefing weekly_briefing dashboard documentation handbook guide manual template readme index"
+    " meeting_notes journal daily_note summary completion_report execution_log receipt transaction full_vault_audit skill reference"
     " test_file scheduled_trigger alert"
 )
 """What was done, or what is only to be read."""
@@ -31,11 +34,20 @@ _DONE = frozenset({"posted", "sent", "executed", "published", "completed", "proc
 _DONE_KEYS = _words(
     "executed_at completed_at posted_at sent_at published_at post_url execution_result sent_message_id"
 )
+_SAYS_DONE = re.compile(
+    r"[ \t]*[*_]{1,2}(?:posted|sent|published|executed|delivered|paid)(?: (?:at|on|to|via) [^:*_]{1,40})?"
+    r":?[*_]{0,2}:?[ \t]+[^\n]{0,20}\d",
+    re.IGNORECASE,
+)
+"""A remark in italics or bold with the time at which it happened, as executors leave it."""
 _ARRIVED_KEYS = frozenset(
     {"received", "received_at", "message_id", "thread_id", "original_from", "sender", "from"}
 )
+_LAST = 8
+"""Rows at the end of a note in which such a remark counts."""
 _REQUESTS = _words(
-    "approval_request approval approval_required approval_needed pending_approval action_request request_for_approval"
+    "approval_request approval approval_required approval_needed pending_approval action_request"
+    " request_for_approval"
 )
 
 
@@ -44,9 +56,10 @@ def is_no_plan(material: Material) -> bool:
     kind, status = material.says("type"), material.says("status")
     if kind in _RECORDS or status in _DONE or material.front_by_key.keys() & _DONE_KEYS:
         return True
-    return kind in _RECEIVED and (
-        "action" not in material.front_by_key or bool(material.front_by_key.keys() & _ARRIVED_KEYS)
-    )
+    if any(row.kind == TEXT and _SAYS_DONE.match(row.text) for row in material.body.rows[-_LAST:]):
+        return True
+    arrived = material.front_by_key.keys() & _ARRIVED_KEYS
+    return kind in _RECEIVED and ("action" not in material.front_by_key or bool(arrived))
 
 
 def is_request(material: Material) -> bool:

@@ -130,7 +130,7 @@ def _bounds(rows: Sequence[Row], start: int, last: int) -> tuple[int, int]:
             raise unclear(
                 row.line,
                 "It is not plain whether the text ends at the rule (`---`) or goes on below it.",
-                "Delete the rule, or put a heading such as `## Notes` above what does not belong to the text.",
+                "Delete the rule, or put a heading such as `## Notes` above what is not the text.",
             )
     return start, end
 
@@ -223,7 +223,7 @@ def labelled_text(body: Body, label: Field, arguments: Collection[str]) -> Found
 def _item(rows: Sequence[Row], label: Field, end: int) -> Found:
     """The text of a list item: its own line; anything but another item below it is a question."""
     for row in rows[label.row + 1 : end]:
-        if row.kind in {BLANK}:
+        if row.kind == BLANK:
             continue
         if row.kind in {RULE, HEADING}:
             break

@@ -13,10 +13,12 @@ ADDRESS = re.compile(
 )
 _LINKED = re.compile(r"\[([^\[\]]{3,254})\]\(mailto:([^()\s]{3,254})\)\Z")
 _SUM = re.compile(
-    r"(?P<before>[A-Za-z]{1,3}\.?|[A-Z]{0,2}\$|[€£₹¥₽₩])?[ \t]{0,3}(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d{1,4})?|\d{1,15}(?:\.\d{1,4})?)"
-    r"[ \t]{0,3}(?P<after>[A-Za-z]{3}|[€£₹$])?\Z"
+    r"(?P<before>[A-Za-z]{1,3}\.?|[A-Z]{0,2}\$|[€£₹¥₽₩])?[ \t]{0,3}"
+    r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d{1,4})?|\d{1,15}(?:\.\d{1,4})?)[ \t]{0,3}(?P<after>[A-Za-z]{3}|[€£₹$])?\Z"
 )
-_SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "$": "USD", "US$": "USD", "C$": "CAD", "A$": "AUD", "₽": "RUB"}
+_SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "$": "$", "US$": "USD", "C$": "CAD", "A$": "AUD", "₽": "RUB"}
+DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"})
+"""What `$` may stand for. It names no currency, so a sum in `$` is given without one."""
 _PHONE = re.compile(r"\+?[\d][\d \-().]{5,20}\d")
 
 
@@ -70,6 +72,13 @@ def _currency(sign: str) -> str:
     return sign.upper() if len(sign) == 3 and sign.isalpha() else "?"
 
 
+def is_one_currency(one: str, other: str) -> bool:
+    """Whether two currencies can be the same: one is not named, or `$` stands for some dollar."""
+    if "" in (one, other) or one == other:
+        return True
+    return "$" in (one, other) and bool(DOLLARS & {one, other})
+
+
 def is_outside(path: str) -> bool:
     """Whether a path leads out of the vault, or is none."""
     windows, posix = PureWindowsPath(path), PurePosixPath(path)
@@ -90,7 +99,7 @@ def is_same(one: Json, other: Json, kind: str) -> bool:
     if kind == "amount":
         first, second = sum_of(one), sum_of(other)
         if first and second:
-            return first[0] == second[0] and ("" in (first[1], second[1]) or first[1] == second[1])
+            return first[0] == second[0] and is_one_currency(first[1], second[1])
     first_text, second_text = _plain(one), _plain(other)
     return (
         first_text == second_text
