@@ -3,6 +3,7 @@
 Each row is a name, the note, and what it must come to: a list of `(action, arguments)`, a question as
 `Asked(code, line)`, or None for a note that is left alone. The catalogue is the shipped one.
 """
+# ruff: noqa: E501, ISC004  a note is read best as it is, on one line where it is short
 
 from __future__ import annotations
 

@@ -101,11 +101,15 @@ def test_reading_is_total_and_deterministic(rows: list[str], end: str, front: bo
 @given(st.text(max_size=200))
 def test_any_text_under_the_heading_is_sent_as_it_is_or_asked_about(text: str) -> None:
     note = "---\naction: send_email\nto: a@example.com\nsubject: S\n---\n## Message\n" + text + "\n"
+    plan = None
     try:
         plan = read(note)
     except NoteError as error:
-        assert error.line is not None
-        return
+        place = error.line
+    else:
+        place = None
+    if place is not None:
+        return  # a question, and it says where
     assert plan is not None
     body = plan.steps[0].arguments["body"]
     assert isinstance(body, str)
@@ -250,10 +254,12 @@ HOSTILE = {
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_hostile_note_is_read_in_bounded_time(name: str) -> None:
     data = HOSTILE[name].encode()[: 1 << 20]
+    said = ""
     try:
         read(data.decode())
     except NoteError as error:
-        assert len(str(error)) < 2000
+        said = str(error)
+    assert len(said) < 2000
 
 
 @pytest.mark.promise("4")

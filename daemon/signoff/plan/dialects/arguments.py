@@ -16,9 +16,9 @@ from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.note.front import load_fragment
 from signoff.plan.dialects.blanks import is_absent, placeholder_in
-from signoff.plan.dialects.body import BLANK, COMMENT, RULE, TEXT, Body, Section
+from signoff.plan.dialects.body import BLANK, COMMENT, TEXT, Body, Section
 from signoff.plan.dialects.fields import LABEL, Field, Material, heading_fields
-from signoff.plan.dialects.texts import Found, header_fields, labelled_text, text_in, unclear
+from signoff.plan.dialects.texts import Found, header_fields, labelled_text, text_bounds, text_in, unclear
 from signoff.plan.dialects.values import (
     is_address_list,
     is_one_currency,
@@ -190,9 +190,9 @@ def _line_under(material: Material, number: int) -> Iterator[Field]:
         NoteError: `text-unclear`, where more stands there, which would be left out.
     """
     section = material.body.sections[number]
-    rows = [row for row in material.body.own_rows(section) if row.kind not in {BLANK, COMMENT, RULE}]
-    rows = [row for row in rows if not LABEL.match(row.text)]
-    if not rows:
+    start, end = text_bounds(material.body.rows, section.first, section.last)
+    rows = [row for row in material.body.rows[start:end] if row.kind not in {BLANK, COMMENT}]
+    if not rows or any(LABEL.match(row.text) for row in rows):
         return
     first, text = rows[0], "\n".join(row.text for row in rows)
     column = len(first.text) - len(first.text.lstrip()) + 1

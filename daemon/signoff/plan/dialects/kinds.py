@@ -19,14 +19,15 @@ def _words(text: str) -> frozenset[str]:
 
 _RECEIVED = _words(
     "email email_inquiry message whatsapp whatsapp_message sms facebook_message instagram_message"
-    " linkedin_message slack_message notification file_drop inbox_item lead inquiry bug_report event business_event call"
+    " linkedin_message slack_message notification file_drop inbox_item lead inquiry bug_report event"
+    " business_event call"
 )
 """What came in. An action named in such a note is what somebody thinks should follow, not its order."""
 _RECORDS = _words(
     "action_completed approval_record approval_log log audit audit_log report ceo_briefing briefing"
-    " daily_briefing weekly_briefing dashboard documentation handbook guide manual template readme index"
-    " meeting_notes journal daily_note summary completion_report execution_log receipt transaction full_vault_audit skill reference"
-    " test_file scheduled_trigger alert"
+    " daily_briefing weekly_briefing dashboard documentation handbook guide manual template readme"
+    " index meeting_notes journal daily_note summary completion_report execution_log receipt"
+    " transaction full_vault_audit skill reference test_file scheduled_trigger alert"
 )
 """What was done, or what is only to be read."""
 _DONE = frozenset({"posted", "sent", "executed", "published", "completed", "processed", "delivered", "paid"})

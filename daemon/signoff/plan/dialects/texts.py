@@ -62,7 +62,7 @@ def text_in(body: Body, first: int, last: int, arguments: Collection[str]) -> Fo
     """
     rows = range(first, last)
     start, fields = _top(body.rows, first, last, arguments)
-    start, end = _bounds(body.rows, start, last)
+    start, end = text_bounds(body.rows, start, last)
     lines = body.rows[start:end]
     filled = [row for row in lines if row.kind != BLANK]
     if not filled or all(row.kind == COMMENT for row in filled):
@@ -120,8 +120,12 @@ def _goes_on(rows: Sequence[Row], index: int, last: int) -> bool:
     )
 
 
-def _bounds(rows: Sequence[Row], start: int, last: int) -> tuple[int, int]:
-    """Where the text begins and ends: after a rule at its top, before the rule that ends it."""
+def text_bounds(rows: Sequence[Row], start: int, last: int) -> tuple[int, int]:
+    """Where the text begins and ends: after a rule at its top, before the rule that ends it.
+
+    Raises:
+        NoteError: `text-unclear`, where more than remarks stands below that rule.
+    """
     while start < last and rows[start].kind in {BLANK, RULE}:
         start += 1
     end = next((index for index in range(start, last) if rows[index].kind == RULE), last)
@@ -207,7 +211,7 @@ def labelled_text(body: Body, label: Field, arguments: Collection[str]) -> Found
     if not inline:
         found = text_in(body, label.row + 1, end, arguments)
         return found or Found("", label.line, label.column or 1, range(label.row, end))
-    start, stop = _bounds(rows, label.row + 1, end)
+    start, stop = text_bounds(rows, label.row + 1, end)
     below = rows[label.row + 1 : stop] if start < stop else ()
     if strange := next((row for row in below if row.kind in {FENCE, QUOTE, COMMENT}), None):
         raise unclear(

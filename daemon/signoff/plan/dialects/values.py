@@ -14,7 +14,8 @@ ADDRESS = re.compile(
 _LINKED = re.compile(r"\[([^\[\]]{3,254})\]\(mailto:([^()\s]{3,254})\)\Z")
 _SUM = re.compile(
     r"(?P<before>[A-Za-z]{1,3}\.?|[A-Z]{0,2}\$|[€£₹¥₽₩])?[ \t]{0,3}"
-    r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d{1,4})?|\d{1,15}(?:\.\d{1,4})?)[ \t]{0,3}(?P<after>[A-Za-z]{3}|[€£₹$])?\Z"
+    r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d{1,4})?|\d{1,15}(?:\.\d{1,4})?)"
+    r"[ \t]{0,3}(?P<after>[A-Za-z]{3}|[€£₹$])?\Z"
 )
 _SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "$": "$", "US$": "USD", "C$": "CAD", "A$": "AUD", "₽": "RUB"}
 DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"})
