@@ -107,7 +107,7 @@ def test_codes_that_the_sdk_makes_up_over_http_leave_the_outcome_unknown(code):
 
 
 def test_running_out_of_time_is_unknown_only_if_it_was_written():
-    assert type(timed_out(Exchange(sent=True), 5, WHERE)) is OutcomeUnknown
+    assert isinstance(timed_out(Exchange(sent=True), 5, WHERE), OutcomeUnknown)
     assert type(timed_out(Exchange(sent=False), 5, WHERE)) is Transient
 
 

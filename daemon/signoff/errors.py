@@ -128,6 +128,8 @@ class CallError(SignoffError):
     Attributes:
         server, tool: which call.
         detail: the server's own words, bounded in length; not yet redacted.
+        attempt: how many replicas of the server it was tried on, this one included.
+        cause: what went wrong underneath, by name and in its own words; empty where there was nothing.
     """
 
     code = "call-failed"
@@ -146,6 +148,8 @@ class CallError(SignoffError):
         self.server = server
         self.tool = tool
         self.detail = detail
+        self.attempt = 1
+        self.cause = ""
 
 
 class Refused(CallError):
@@ -158,6 +162,12 @@ class Transient(CallError):
     """Provably not sent: may be tried again."""
 
     code = "not-sent"
+
+
+class BreakerOpen(Transient):
+    """Not sent: connecting to the server failed again and again, and it is not tried for now."""
+
+    code = "breaker-open"
 
 
 class RateLimited(CallError):
@@ -199,3 +209,7 @@ class OutcomeUnknown(CallError):
     """The call went out and no answer came: it may have happened. Never called again by itself."""
 
     code = "outcome-unknown"
+
+
+class TimedOut(OutcomeUnknown):
+    """The call went out and its time ran out before an answer came."""

@@ -246,15 +246,18 @@ class CallResult:
         content: the content blocks as JSON, as the protocol has them.
         structured: the structured content, or None.
         text: the text blocks joined with newlines, for people and for `result.text`.
+        cached_at: when the call was made that this answer comes from, where it was not this one; else None.
     """
 
     content: list[Json]
     structured: Json
     text: str
+    cached_at: str | None = None
 
     def to_json(self) -> JsonObject:
         """The form in which results are kept as blobs."""
-        return {"content": self.content, "structured": self.structured, "text": self.text}
+        found: JsonObject = {"content": self.content, "structured": self.structured, "text": self.text}
+        return found if self.cached_at is None else found | {"cached_at": self.cached_at}
 
 
 # ---------------------------------------------------------------- a plan as it will run

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import mcp_types as types
 from mcp import MCPError
 from pydantic import TypeAdapter
 
-from signoff.errors import CallError, Refused, SignoffError
+from signoff.errors import BreakerOpen, CallError, Refused, SignoffError
 from signoff.model import CallResult, Json, JsonObject
 from signoff.servers import outcome
 from signoff.servers.exchange import Exchange
@@ -19,6 +19,9 @@ from signoff.servers.incarnation import Incarnation
 from signoff.servers.outcome import Where
 from signoff.servers.owner import Owner
 from signoff.servers.tools import exact
+
+if TYPE_CHECKING:
+    from mcp.shared.dispatcher import ProgressFnT
 
 START_GRACE = 5.0
 """Seconds that a call waits for a server that is being connected; for longer, it is tried again later."""
@@ -73,11 +76,11 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
         )
     wait = owner.breaker_wait()
     if wait is not None:
-        raise outcome.not_sent(
-            where,
-            f"the server failed to connect again and again, and is tried next in {wait:.0f} seconds: "
-            f"{_clause(trouble.message)}",
-            code="breaker-open",
+        raise BreakerOpen(
+            f"{where} was not called: the server failed to connect again and again, and is tried next in "
+            f"{wait:.0f} seconds: {_clause(trouble.message)}.",
+            server=where.server,
+            tool=where.tool,
         )
     raise outcome.not_sent(where, f"the server is not available: {_clause(trouble.message)}")
 
@@ -123,6 +126,8 @@ async def exchange_call(
     arguments: Mapping[str, Json],
     meta: JsonObject | None,
     exchange: Exchange,
+    *,
+    progress: ProgressFnT | None = None,
 ) -> CallResult:
     """Writes the request and waits for its answer.
 
@@ -140,7 +145,8 @@ async def exchange_call(
     )
     incarnation.enter()
     try:
-        raw = await incarnation.client.session.send_request(request, _ANY_RESULT)
+        session = incarnation.client.session
+        raw = await session.send_request(request, _ANY_RESULT, progress_callback=progress)
     except MCPError as error:
         if exchange.refusal is not None:
             raise exchange.refusal from None

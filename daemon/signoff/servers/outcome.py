@@ -17,6 +17,7 @@ from signoff.errors import (
     RateLimited,
     Refused,
     ServerFault,
+    TimedOut,
     Transient,
 )
 from signoff.model import CallResult, Json
@@ -25,6 +26,7 @@ from signoff.servers.exchange import Exchange
 if TYPE_CHECKING:
     from mcp import MCPError
 
+LOOK = "Look whether it happened before anything is done again."
 LONGEST_DETAIL = 2000
 """Characters of the server's own words that are kept."""
 
@@ -233,14 +235,15 @@ def unknown(where: Where, why: str) -> OutcomeUnknown:
         f"{where} was called, but {why}: it may or may not have happened.",
         server=where.server,
         tool=where.tool,
-        hint="Look whether it happened before anything is done again.",
+        hint=LOOK,
     )
 
 
 def timed_out(exchange: Exchange, seconds: float, where: Where) -> CallError:
     """The time of a call ran out, before it was written or after."""
     if exchange.sent:
-        return unknown(where, f"no answer came within {seconds:g} seconds")
+        why = f"no answer came within {seconds:g} seconds"
+        return TimedOut(unknown(where, why).message, server=where.server, tool=where.tool, hint=LOOK)
     return not_sent(where, f"the server did not take it within {seconds:g} seconds")
 
 

@@ -8,32 +8,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from loguru import logger
 
-from signoff.errors import CallError, NotFound, OutcomeUnknown, Refused, ServerFault, Transient
+from signoff.errors import ConfigError, NotFound, Refused
 from signoff.model import CallResult, Json, JsonObject, ServerView
-from signoff.servers import outcome
-from signoff.servers.calling import PinChanged, check_pin, exchange_call, ready
-from signoff.servers.config import ServerConfig
+from signoff.servers.answers import Answers
+from signoff.servers.calling import PinChanged
+from signoff.servers.calls import Calling
+from signoff.servers.config import ServerConfig, load_servers, parse_servers
 from signoff.servers.definitions import Definitions
 from signoff.servers.diagnosis import Diagnosis, diagnose
-from signoff.servers.exchange import CURRENT, Exchange
+from signoff.servers.entry import Source
 from signoff.servers.health import ServerHealth
+from signoff.servers.many import Answer, Ask, gather
 from signoff.servers.outcome import Where
 from signoff.servers.owner import CONNECT_TIMEOUT, Owner
 from signoff.servers.registry import Registry
 from signoff.servers.replicas import Replicas
 from signoff.servers.tokens import TokenStore
+from signoff.servers.tools import exact
 from signoff.servers.tree import Keeper
+
+if TYPE_CHECKING:
+    from mcp.shared.dispatcher import ProgressFnT
 
 __all__ = ["PinChanged", "ServerPool"]
 
 _STOP_TIMEOUT = 5.0
+
+Given = Mapping[str, ServerConfig] | Mapping[str, Any] | str | Path
+"""A configuration: read already, as JSON has it, or the path of a file."""
 
 Subscriber = Callable[[str, ServerHealth], None]
 """Told the name of a server, and how it is now."""
@@ -43,7 +55,7 @@ class ServerPool:
     """The configured servers, each with its owner.
 
     Args:
-        configs: by name.
+        configs: the servers: a file, or what would be in it, or what was read from it.
         logs: the folder of logs; what servers write to stderr goes to `servers/NAME.stderr` in it.
         on_change: called with a server's name when its condition or its tools change.
         definitions: a file in which what servers offer is kept, so that the next pool knows it at once.
@@ -55,7 +67,7 @@ class ServerPool:
 
     def __init__(
         self,
-        configs: Mapping[str, ServerConfig],
+        configs: Given,
         *,
         logs: Path | None = None,
         on_change: Callable[[str], None] | None = None,
@@ -65,7 +77,9 @@ class ServerPool:
         default_timeout: float = 30.0,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
+        configs = _configs(configs)
         self.default_timeout = default_timeout
+        self._answers = Answers()
         self._keeper = Keeper()
         self._definitions = Definitions(definitions, configs)
         self._subscribers: list[Subscriber] = [] if on_change is None else [_name_only(on_change)]
@@ -214,7 +228,110 @@ class ServerPool:
 
     # ---- calls
 
+    @overload
     async def call(
+        self,
+        server: str,
+        tool: str,
+        arguments: Mapping[str, Json],
+        *,
+        timeout: float | None = ...,
+        meta: JsonObject | None = ...,
+        pin: JsonObject | None = ...,
+        cache: float | None = ...,
+        progress: ProgressFnT | None = ...,
+    ) -> CallResult: ...
+
+    @overload
+    async def call(
+        self,
+        server: str,
+        tool: Mapping[str, Json],
+        arguments: None = ...,
+        *,
+        timeout: float | None = ...,
+        meta: JsonObject | None = ...,
+        pin: JsonObject | None = ...,
+        cache: float | None = ...,
+        progress: ProgressFnT | None = ...,
+    ) -> CallResult: ...
+
+    async def call(
+        self,
+        server: str,
+        tool: str | Mapping[str, Json],
+        arguments: Mapping[str, Json] | None = None,
+        *,
+        timeout: float | None = None,
+        meta: JsonObject | None = None,
+        pin: JsonObject | None = None,
+        cache: float | None = None,
+        progress: ProgressFnT | None = None,
+    ) -> CallResult:
+        """Calls a tool, at most once: `call("mail", "send", {...})` or `call("mail.send", {...})`.
+
+        Args:
+            server, tool: which; together as `server.tool`, or each on its own.
+            arguments: in the tool's own names; sent exactly as given.
+            timeout: seconds for everything, from waiting for a turn to the answer.
+            meta: goes along as `_meta`.
+            pin: `{"launch", "definition"}` as approved; compared right before the write.
+            cache: of a tool that declares that it only reads, an answer that is not older than so many
+                seconds will do; it then says in `cached_at` when it was given.
+            progress: an async callable, called with (progress, total, message) as the server reports it.
+
+        Raises:
+            PinChanged: something else is there than was approved; nothing was sent.
+            CallError: of the class that says what became of the call.
+            asyncio.CancelledError: the caller was cancelled; the call may have happened.
+        """
+        if not isinstance(tool, str):
+            arguments = tool
+            server, tool = self._split(server)
+        given = arguments or {}
+        call = self._calling(server, tool, given, timeout=timeout, meta=meta, pin=pin, progress=progress)
+        key = self._cache_key(server, tool, given, pin) if cache else None
+        if key is None or cache is None:
+            return await call.call()
+        clock = asyncio.get_running_loop().time
+        kept = self._answers.get(key, cache, clock())
+        if kept is not None:
+            return kept
+        result = await call.call()
+        self._answers.put(key, result, clock())
+        return result
+
+    async def call_many(
+        self, asks: Sequence[Ask], *, concurrency: int = 8, timeout: float | None = None
+    ) -> list[Answer]:
+        """Makes several calls at once, and gives an answer to each, in their order; raises for none of them.
+
+        When the time for all is up, or a critical one has failed, calls that have not left do not leave
+        (`Transient`, code `not-begun`). Those that have left are awaited after a critical failure, each for
+        its own time; when the time for all is up, their outcome is unknown.
+
+        Args:
+            asks: the calls.
+            concurrency: how many are under way at once, at most.
+            timeout: seconds for all of them together; None for no such bound.
+        """
+
+        def begin(ask: Ask) -> Calling:
+            server, tool = self._split(ask.name)
+            return self._calling(server, tool, ask.arguments, timeout=ask.timeout)
+
+        return await gather(asks, begin, concurrency=concurrency, timeout=timeout)
+
+    def _split(self, name: str) -> tuple[str, str]:
+        """`server.tool` as two; a server's name may hold dots too."""
+        fitting = [server for server in self._servers if name.startswith(f"{server}.")]
+        if fitting:
+            server = max(fitting, key=len)
+            return server, name[len(server) + 1 :]
+        server, _, tool = name.partition(".")
+        return server, tool
+
+    def _calling(
         self,
         server: str,
         tool: str,
@@ -223,104 +340,45 @@ class ServerPool:
         timeout: float | None = None,
         meta: JsonObject | None = None,
         pin: JsonObject | None = None,
-    ) -> CallResult:
-        """Calls a tool, at most once.
-
-        Args:
-            server, tool: which.
-            arguments: in the tool's own names; sent exactly as given.
-            timeout: seconds for everything, from waiting for a turn to the answer.
-            meta: goes along as `_meta`.
-            pin: `{"launch", "definition"}` as approved; compared right before the write.
-
-        Raises:
-            PinChanged: something else is there than was approved; nothing was sent.
-            CallError: of the class that says what became of the call.
-            asyncio.CancelledError: the caller was cancelled; the call may have happened.
-        """
-        where = Where(server, tool)
+        progress: ProgressFnT | None = None,
+    ) -> Calling:
         found = self._servers.get(server)
         if found is None:
             raise Refused(
                 f"There is no server called {server!r}.", server=server, tool=tool, code="unknown-server"
             )
         seconds = timeout if timeout is not None else found.config.timeout or self.default_timeout
-        return await _Calling(found, where, arguments, meta=meta, pin=pin, seconds=seconds).call()
+        where = Where(server, tool)
+        return Calling(found, where, arguments, meta=meta, pin=pin, seconds=seconds, progress=progress)
+
+    def _cache_key(
+        self, server: str, tool: str, arguments: Mapping[str, Json], pin: JsonObject | None
+    ) -> str | None:
+        """What an answer is kept under; None where what is there is not what was approved, or may act."""
+        view = self.view(server)
+        known = None if view.cached or view.tools is None else view.tools.get(tool)
+        if known is None:
+            return None
+        live: JsonObject = {"launch": view.launch, "definition": known.definition()}
+        if pin is not None and exact(pin) != exact(live):
+            return None  # the call itself says what has changed
+        return Answers.key(view.launch, known.definition(), arguments)
 
 
-class _Calling:
-    """One call on its way: to the best replica, and to another where that one provably was not sent it."""
-
-    def __init__(
-        self,
-        server: Replicas,
-        where: Where,
-        arguments: Mapping[str, Json],
-        *,
-        meta: JsonObject | None,
-        pin: JsonObject | None,
-        seconds: float,
-    ) -> None:
-        self._server = server
-        self._where = where
-        self._arguments = arguments
-        self._meta = meta
-        self._pin = pin
-        self._seconds = seconds
-        self._exchange = Exchange(timeout=seconds)
-        self._tried: set[Owner] = set()
-        self._owner = server.owners[0]
-
-    async def call(self) -> CallResult:
-        """See `ServerPool.call`."""
-        token = CURRENT.set(self._exchange)
-        try:
-            async with asyncio.timeout(self._seconds), self._server.turn(self._where, self._seconds):
-                return await self._to_one_of_them()
-        except TimeoutError:
-            error: CallError = outcome.timed_out(self._exchange, self._seconds, self._where)
-            if not self._exchange.sent and self._owner.health().status == "unknown":
-                error.code = "server-starting"
-        except CallError as raised:
-            error = raised
-        finally:
-            CURRENT.reset(token)
-        raise _noted(self._owner, error)
-
-    async def _to_one_of_them(self) -> CallResult:
-        while True:
-            owner = self._server.choose(self._where.tool, self._pin, self._tried)
-            assert owner is not None  # noqa: S101  the last one's error was raised
-            self._owner = owner
-            self._tried.add(owner)
-            try:
-                return await self._to(owner)
-            except Transient:
-                if len(self._tried) == len(self._server.owners) or self._exchange.sent:
-                    raise
-
-    async def _to(self, owner: Owner) -> CallResult:
-        where, pin, exchange = self._where, self._pin, self._exchange
-        incarnation = await ready(owner, where)
-        check_pin(incarnation, owner, where, pin)
-        exchange.guard = lambda: check_pin(incarnation, owner, where, pin)
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        result = await exchange_call(incarnation, where, self._arguments, self._meta, exchange)
-        owner.answered((clock() - began) * 1000)
-        return result
+def _configs(given: Given) -> Mapping[str, ServerConfig]:
+    """The configuration in whichever form it was given."""
+    if isinstance(given, str | Path):
+        path = Path(given)
+        if not path.exists():
+            raise ConfigError("There is no such file.", file=str(path))
+        return load_servers(path, os.environ)
+    if all(isinstance(config, ServerConfig) for config in given.values()):
+        return cast("Mapping[str, ServerConfig]", given)
+    here = Path.cwd()
+    text = json.dumps(given)
+    source = Source(here / "configuration", text)
+    return parse_servers(json.loads(text), os.environ, source=source, root=here, python=sys.executable)
 
 
 def _name_only(on_change: Callable[[str], None]) -> Subscriber:
     return lambda name, _health: on_change(name)
-
-
-def _noted(owner: Owner, error: CallError) -> CallError:
-    """Counts a fault of the server, and takes its secrets out of what it said."""
-    error.message = owner.scrub(error.message)
-    error.detail = owner.scrub(error.detail)
-    error.args = (error.message,)
-    error.__cause__ = error.__context__ = None
-    if isinstance(error, ServerFault | OutcomeUnknown):
-        owner.faulted(error.message)
-    return error
