@@ -241,6 +241,17 @@ TABLE: list[tuple[str, str, Label]] = [
         "tool_name: send_email\ntool_inputs:\n  to: ana@example.com\n  subject: Q4\n  body: Hello\nretry_policy: {max: 3}\n```\n",
         [("gmail.send_email", {"to": "ana@example.com", "subject": "Q4", "body": "Hello"})],
     ),
+    (
+        "an explicit plan and a block that say the same",
+        "---\naction: send_email\nwith: {to: ana@example.com, subject: Q4, body: Hi}\n---\n```json\n"
+        '{"action": "email", "recipient": "ana@example.com", "subject": "Q4", "text": "Hi"}\n```\n',
+        [("send_email", {"to": "ana@example.com", "subject": "Q4", "body": "Hi"})],
+    ),
+    (
+        "an explicit plan with prose of labels",
+        "---\naction: send_email\nwith: {to: ana@example.com, subject: Q4, body: Hi}\n---\n**To:** eve@example.com\n\n## Message\nBye\n",
+        [("send_email", {"to": "ana@example.com", "subject": "Q4", "body": "Hi"})],
+    ),
     # ------------------------------------------------------------ phrases
     (
         "phrases",
@@ -281,6 +292,12 @@ TABLE: list[tuple[str, str, Label]] = [
         f"{HEAD}## Message\n{LETTER}\n\n## Plan\n```yaml\nmcp_server: gmail\ntool_name: send_email\ntool_inputs:\n"
         "  to: eve@example.com\n  subject: Q4\n  body: Hello\n```\n",
         Asked("two-readings", 18),
+    ),
+    (
+        "an explicit plan and a block that differ",
+        "---\naction: send_email\nwith: {to: ana@example.com, subject: Q4, body: Hi}\n---\n```json\n"
+        '{"action": "send_email", "to": "eve@example.com", "subject": "Q4", "body": "Hi"}\n```\n',
+        Asked("two-readings", 6),
     ),
     ("no text", HEAD + "# Mail\n\nPlease send the figures.\n", Asked("text-missing", 3)),
     ("an empty text", f"{HEAD}## Message\n\n## Notes\nx\n", Asked("text-missing", 3)),

@@ -149,12 +149,22 @@ def test_one_character_of_an_argument_voids_the_digest_also_in_prose(old: str, n
         NOTE.replace("look at it soon", "look at it at once"),
         NOTE.replace("- [ ] Looked at", "- [x] Looked at"),
         NOTE.replace("priority: medium", "priority: medium\nstatus: approved\napproved_by: ana\ntags: [x]"),
-        NOTE + "\n%% signoff %%\n> [!todo] Waiting\n> **To:** eve@example.com\n%% /signoff %%\n",
+        NOTE + "\n%% signoff %%\n> [!todo] Waiting\n> **To:** eve@example.com\n\n%% signoff %%\n",
     ],
 )
 def test_reformatting_and_what_no_argument_is_read_from_change_nothing(changed: str) -> None:
     assert changed != NOTE
     assert frozen(changed).digest == frozen(NOTE).digest
+
+
+@pytest.mark.promise("5")
+def test_what_is_typed_below_the_daemons_section_is_no_part_of_the_text() -> None:
+    plain = NOTE.split("## Notes", maxsplit=1)[0]
+    section = "\n%% signoff %%\n> [!todo] Waiting\n\n%% signoff %%\n"
+    assert (
+        frozen(plain + section + "\nLooks good to me.\n\n**Cc:** eve@example.com\n").digest
+        == frozen(plain).digest
+    )
 
 
 @pytest.mark.promise("5")

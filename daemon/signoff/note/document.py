@@ -78,6 +78,11 @@ class Note:
         return "\n".join(self._rows)
 
     @property
+    def section_line(self) -> int | None:
+        """The line on which the daemon's section begins; None where there is none."""
+        return self._section[0] + self.body_line if self._section else None
+
+    @property
     def headings(self) -> tuple[Heading, ...]:
         """The headings outside of quotes and lists."""
         return tuple(self._outline.headings)

@@ -161,7 +161,8 @@ def _sections(note: Note, rows: Sequence[Row]) -> Iterator[Section]:
     ]
     indexes = [heading.line - first_line for heading in starts]
     ends = _ends([heading.level for heading in starts], indexes, len(rows))
-    last = indexes[0] if indexes else len(rows)
+    cut = note.section_line - first_line if note.section_line else len(rows)
+    last = min(indexes[0] if indexes else len(rows), cut)
     yield Section("", "", 0, first_line, 0, last, last, theirs=False)
     level_of_theirs = 7
     for number, heading in enumerate(starts):
@@ -171,6 +172,9 @@ def _sections(note: Note, rows: Sequence[Row]) -> Iterator[Section]:
         if level_of_theirs == 7 and _OTHERS.match(key):
             level_of_theirs = heading.level
         below = indexes[number + 1] if number + 1 < len(starts) else len(rows)
+        end = ends[number]
+        if indexes[number] < cut:  # what is typed below the daemon's section belongs to no heading above it
+            below, end = min(below, cut), min(end, cut)
         yield Section(
             key,
             heading.text,
@@ -178,7 +182,7 @@ def _sections(note: Note, rows: Sequence[Row]) -> Iterator[Section]:
             heading.line,
             indexes[number] + 1,
             below,
-            ends[number],
+            end,
             theirs=level_of_theirs < 7,
         )
 

@@ -7,9 +7,10 @@ their fields look like those of a plan, and mean something else.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from signoff.catalogue import fold_key
-from signoff.plan.dialects.body import TEXT
+from signoff.plan.dialects.body import BLANK, TEXT
 from signoff.plan.dialects.fields import Material
 
 
@@ -45,7 +46,7 @@ _ARRIVED_KEYS = frozenset(
     {"received", "received_at", "message_id", "thread_id", "original_from", "sender", "from"}
 )
 _LAST = 8
-"""Rows at the end of a note in which such a remark counts."""
+"""Filled rows at the end of a note in which such a remark counts."""
 _REQUESTS = _words(
     "approval_request approval approval_required approval_needed pending_approval action_request"
     " request_for_approval"
@@ -57,7 +58,8 @@ def is_no_plan(material: Material) -> bool:
     kind, status = material.says("type"), material.says("status")
     if kind in _RECORDS or status in _DONE or material.front_by_key.keys() & _DONE_KEYS:
         return True
-    if any(row.kind == TEXT and _SAYS_DONE.match(row.text) for row in material.body.rows[-_LAST:]):
+    filled = islice((row for row in reversed(material.body.rows) if row.kind != BLANK), _LAST)
+    if any(row.kind == TEXT and _SAYS_DONE.match(row.text) for row in filled):
         return True
     arrived = material.front_by_key.keys() & _ARRIVED_KEYS
     return kind in _RECEIVED and ("action" not in material.front_by_key or bool(arrived))
