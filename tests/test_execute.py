@@ -124,6 +124,9 @@ class FakeWorld:
     def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
         return ""
 
+    def locked_out(self, server: str) -> str:
+        return ""
+
     def misfit(self, frozen: FrozenPlan, call: Call) -> str:
         return ""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from servers.http_stub import HttpStub
 from support.project import Project, plan, projects, record
 
 
@@ -204,3 +205,26 @@ def test_the_errors_of_several_steps_stand_in_one_list_each_with_its_class(
     assert "(`tool-refused`)" in table[0]
     assert [line for line in shown.splitlines() if "| not called |" in line and "expression-failed" in line]
     assert "**Done:** Step 1 and Step 5." in shown
+
+
+@pytest.mark.promise("7")
+def test_a_server_that_does_not_know_us_fails_its_plan_and_lets_the_others_wait(
+    project: Callable[..., Project],
+) -> None:
+    with HttpStub() as stub:
+        house = project(servers={"web": {"url": stub.url}})
+        house.start()
+        first = house.pending("First.md", plan("action: web.record\nwith:\n  text: first\n"))
+        second = house.pending("Second.md", plan("action: web.record\nwith:\n  text: second\n"))
+        stub.next(status=401)
+        house.approve(first)
+        house.await_note("First.md", "Failed", "authentication")
+        house.approve(second)
+        house.await_entry("waiting", reason="authentication")
+        house.await_note("Second.md", "Approved", "status: waiting")
+        assert stub.calls == []
+
+        assert house.signoff("servers", "restart", "web").returncode == 0
+
+        house.await_note("Second.md", "Done", "status: done")
+        assert len(stub.calls) == 1

@@ -76,6 +76,7 @@ class Errands:
     async def _carry_out(self, request: Request) -> str:
         if request.kind == "restart":
             await self._restart(request.plan)
+            self._reconciler.runs.try_again(request.plan)
             return f"The server {request.plan} is being restarted."
         if request.kind == "unlock":
             await self._parts.ledger.append([Event("codes-unlocked", data={"by": request.by})])

@@ -105,6 +105,9 @@ class World(Protocol):
     def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
         """Empty where the final arguments keep all limits, else what is wrong, in plain words."""
 
+    def locked_out(self, server: str) -> str:
+        """Empty, or why no plan calls this server now: it has refused to know us, a short time ago."""
+
     def misfit(self, frozen: FrozenPlan, call: Call) -> str:
         """Empty where the final arguments fit the tool's input schema, else what is wrong."""
 
@@ -450,6 +453,9 @@ class Run:
             raise SignoffError("No server could be reached for this step.", code="not-sent")
         chosen = step.calls[index]
         approved = admit(await self.world.facts(self.plan_id), origin_id(step.id), chosen)
+        locked_out = self.world.locked_out(chosen.server)
+        if locked_out:
+            raise GateRefused(locked_out, code="authentication")
         if not self._wanted(step):
             self._skip(step, "condition-false", "Skipped: its condition is false.")
             return None

@@ -57,7 +57,7 @@ def next_time(schedule: str, after: datetime, zone: tzinfo) -> datetime | None:
     # come back from a search in a zone that has one.
     wall = after.astimezone(zone).replace(tzinfo=UTC, fold=0)
     trigger = CronTrigger.from_crontab(schedule, timezone=UTC)
-    found = trigger.get_next_fire_time(None, wall + timedelta(seconds=1))
+    found: datetime | None = trigger.get_next_fire_time(None, wall + timedelta(seconds=1))
     if found is None:
         return None
     first, second = (found.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))

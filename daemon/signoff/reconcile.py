@@ -261,9 +261,7 @@ class Reconciler:
         await self.deeds.record_refusal(None, error.code, error.message, path)
 
     def servers_changed(self) -> None:
-        """What servers offer has changed: look again at the questions that this may answer, and at what
-        waits for a person, so that the preview is what would run now.
-        """
+        """What servers offer has changed: look again at open questions, and at previews it makes untrue."""
         self.presence.views_version += 1
         for path, error in list(self.deeds.asked.items()):
             if error.code in SERVER_CODES:

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
 import orjson
@@ -20,7 +20,14 @@ from tzlocal import get_localzone
 
 from signoff.approval import Facts, admit
 from signoff.catalogue import Action
-from signoff.errors import GateRefused, LedgerError, NoteError, OutsideLimits, SignoffError
+from signoff.errors import (
+    AuthenticationFailed,
+    GateRefused,
+    LedgerError,
+    NoteError,
+    OutsideLimits,
+    SignoffError,
+)
 from signoff.execute import CallTerms, Run
 from signoff.flow import origin_id
 from signoff.ledger.entry import Event
@@ -54,6 +61,8 @@ LONGEST_LIST = 50
 """Items of a list, or members of an object, in the same places."""
 TRY_AGAIN = 2.0
 """Seconds until a plan is tried again whose record could not be written."""
+LOCKED_OUT = 600.0
+"""Seconds for which no plan calls a server that has refused to know us."""
 FETCH_BACK = 0.3
 """Seconds between looks at whether the note of a plan that goes on has left the folder of failed ones."""
 _EXACT = 2**53 - 1
@@ -87,6 +96,7 @@ class Runs:
         self._presence = presence
         self.note_changed = note_changed
         self.back_to_person = back_to_person
+        self._locked_out: dict[str, datetime] = {}
         self._timetable = Timetable(parts, presence)
         self.slots = Slots(parts.settings.execution.concurrency)
         self.retry_delay = parts.settings.execution.retry_delay
@@ -283,6 +293,8 @@ class Runs:
             data["final"] = {"step": refusal.step, "sha256": refusal.arguments}
         if refusal.code == "dependency-unmet":
             await self._wait_for_dependencies(plan_id, data)
+        elif refusal.code == "authentication":
+            await self._wait_to_be_known(plan_id, data)
         elif refusal.code == "refused-by-gesture":
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "rejected"})])
         elif refusal.code == "expired" and self._when_expired(state) == "reject":
@@ -295,6 +307,14 @@ class Runs:
 
     def _when_expired(self, state: PlanState) -> str:
         return self._parts.rules.policy.when_expired(Risk(state.risk))
+
+    async def _wait_to_be_known(self, plan_id: str, data: JsonObject) -> None:
+        """The server does not take our credentials: no call leaves until it may have changed."""
+        until = max(self._locked_out.values(), default=self._presence.now())
+        data["until"] = until.isoformat(timespec="milliseconds")
+        await self.record([Event("waiting", plan=plan_id, data=data)])
+        if self.clock is not None:
+            self.clock.wake_at(plan_id, until)
 
     async def _wait_for_dependencies(self, plan_id: str, data: JsonObject) -> None:
         state = self._parts.state.plans[plan_id]
@@ -406,9 +426,31 @@ class Runs:
 
     async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
         """See `World.call`."""
-        return await self._parts.servers.call(
-            call.server, call.tool, dict(call.arguments), timeout=timeout, meta=meta, pin=pin
-        )
+        try:
+            result = await self._parts.servers.call(
+                call.server, call.tool, dict(call.arguments), timeout=timeout, meta=meta, pin=pin
+            )
+        except AuthenticationFailed as error:
+            self._locked_out[call.server] = self._presence.now() + timedelta(seconds=LOCKED_OUT)
+            logger.error("{} does not know us; plans that need it wait. {}", call.server, error)
+            raise
+        self._locked_out.pop(call.server, None)
+        return result
+
+    def locked_out(self, server: str) -> str:
+        """See `World.locked_out`."""
+        until = self._locked_out.get(server)
+        if until is None or until <= self._presence.now():
+            return ""
+        return f"The server `{server}` has refused to know us; it is tried again in a few minutes."
+
+    def try_again(self, server: str) -> None:
+        """A person has restarted a server: those that wait because it did not know us go on."""
+        self._locked_out.pop(server, None)
+        for plan in list(self._parts.state.plans.values()):
+            if plan.status is Status.WAITING and plan.reason == "authentication":
+                plan.until = None
+                self.start(plan.id)
 
     def progressed(self, plan_id: str) -> None:
         """See `World.progressed`."""
