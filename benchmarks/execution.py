@@ -39,7 +39,7 @@ def in_flight(folder: Path, *, quick: bool, profile: Path | None = None) -> list
 
 def one_at_a_time(folder: Path, *, quick: bool, profile: Path | None = None) -> list[Figure]:
     """One plan whose steps run one after the other."""
-    steps, repeats = (50, 1) if quick else (100, 3)
+    steps, repeats = (20, 1) if quick else (20, 5)
     taken, baselines = [], []
     for attempt in range(repeats):
         baselines.append(raw.seconds(folder, flows=1, calls=steps) / steps * 1000)
