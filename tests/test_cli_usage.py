@@ -175,7 +175,7 @@ def test_an_interrupted_command_ends_quietly(house: Laid) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=house.environment(),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )  # a test run in the background is started deaf to interrupts, and so would this be
     eventually(lambda: pids.exists() and pids.read_text().strip(), "the command connects")
     process.send_signal(signal.SIGINT)

@@ -290,8 +290,8 @@ _WORDS = {
 
 def _too_weak(given: Method, needed: Method) -> str:
     how = (
-        "type the six digits of your authenticator as `approval_code` (set one up with `signoff approvers add "
-        "NAME --code`), or sign with `signoff approve --sign`"
+        "type the six digits of your authenticator as `approval_code` (set one up with "
+        "`signoff approvers add NAME --code`), or sign with `signoff approve --sign`"
         if needed is Method.CODE
         else "sign with `signoff approve --sign`"
     )
@@ -319,8 +319,10 @@ def _digest_unchanged(facts: Facts) -> None:
 
 def _action_inside(frozen: FrozenPlan, step_id: str, call: Call) -> None:
     for step in frozen.steps:
+        if step.id != step_id:
+            continue
         known = [*step.calls, *([step.undo] if step.undo else [])]
-        if step.id == step_id and any(call.name == other.name for other in known):
+        if any(call.name == other.name for other in known):
             return
     raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")
 

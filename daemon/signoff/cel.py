@@ -37,7 +37,7 @@ _ITERATING = frozenset({"map", "filter", "all", "exists", "exists_one"})
 _BEYOND_THE_LANGUAGE = frozenset({"reduce", "min"})
 
 
-class TooCostly(Exception):  # noqa: N818 - it is no fault of the expression's form
+class TooCostly(Exception):
     """An evaluation took more steps than it may."""
 
 
