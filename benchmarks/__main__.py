@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import approvals, audit, discovery, execution, idle, raw
+from benchmarks import approvals, audit, discovery, execution, idle, raw, workflows
 from benchmarks.figure import Figure, show
 from benchmarks.house import scratch
 
@@ -22,6 +22,9 @@ BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
     "event": idle.event_cost,
     "discovery": discovery.discovery,
     "audit": audit.verify,
+    "check": workflows.check,
+    "parallel": workflows.parallel,
+    "ready": workflows.ready,
 }
 
 

@@ -18,20 +18,21 @@ STUB = Path(__file__).parent.parent / "tests" / "servers" / "stub.py"
 
 
 @asynccontextmanager
-async def _client(log: Path) -> AsyncIterator[Client]:
+async def client(log: Path) -> AsyncIterator[Client]:
+    """The raw client, connected to a stub server that has answered once."""
     command = StdioServerParameters(command=sys.executable, args=[str(STUB), "--log", str(log), "--no-fsync"])
-    async with Client(stdio_client(command), mode="legacy") as client:
-        await client.list_tools()
-        await client.call_tool("record", {"text": "warm"})
-        yield client
+    async with Client(stdio_client(command), mode="legacy") as session:
+        await session.list_tools()
+        await session.call_tool("record", {"text": "warm"})
+        yield session
 
 
 async def _in_flight(log: Path, flows: int, calls: int) -> float:
-    async with _client(log) as client:
+    async with client(log) as session:
 
         async def flow() -> None:
             for number in range(calls):
-                result = await client.call_tool("record", {"text": f"call {number}"})
+                result = await session.call_tool("record", {"text": f"call {number}"})
                 if result.is_error:
                     raise RuntimeError(str(result.content))
 

@@ -45,11 +45,6 @@ def origin_id(called: str) -> str:
     return called.partition(":")[0].partition("[")[0]
 
 
-def origin_step(plan: FrozenPlan, called: str) -> FrozenStep | None:
-    """The step of the plan that a call belongs to; None where the plan has no such step."""
-    return next((step for step in plan.steps if step.id == origin_id(called)), None)
-
-
 class Group:
     """The items of one step with `for_each`: how many stand how, and which are open."""
 

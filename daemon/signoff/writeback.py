@@ -22,7 +22,7 @@ from signoff import observe
 from signoff.config import Folders
 from signoff.durable import Stamp
 from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, UnsafeFile
-from signoff.flow import origin_step
+from signoff.flow import origin_id
 from signoff.ledger.entry import Event
 from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status, StepStatus
 from signoff.note.splice import CannotSplice, set_keys, set_section, set_ticks
@@ -40,6 +40,8 @@ SLOWEST = 0.7
 """Seconds until progress is in the note however many plans run: a second is promised."""
 A_WRITE = 0.007
 """Seconds of pace for each note that waits to be written; about what a write costs."""
+A_STEP = 0.001
+"""Seconds of pace for each step of a plan: a long note takes long to write, and to read again."""
 TRIES = 10
 AT_ONCE = 16
 """Notes that are written at the same time. Where more wait, a plan may end meanwhile: one write less."""
@@ -131,7 +133,7 @@ class WriteBack:
         loop = asyncio.get_running_loop()
         since = time.monotonic() - self._written_at.get(plan_id, 0.0)
         live = self._parts.state.status(plan_id) in LIVE
-        when = loop.time() + (self._pace() if live else max(0.0, PACE - since))
+        when = loop.time() + (self._pace(plan_id) if live else max(0.0, PACE - since))
         planned = self._later.get(plan_id)
         if planned is not None:
             if live or planned.when() <= when:
@@ -139,9 +141,11 @@ class WriteBack:
             planned.cancel()
         self._later[plan_id] = loop.call_at(when, self._start, plan_id)
 
-    def _pace(self) -> float:
-        """Seconds until the progress of a plan is told: longer where many plans tell theirs."""
-        return min(SLOWEST, max(PACE, A_WRITE * (len(self._later) + len(self._tasks))))
+    def _pace(self, plan_id: str) -> float:
+        """Seconds until the progress of a plan is told: longer for a long one, or where many tell theirs."""
+        plan = self._parts.state.plans.get(plan_id)
+        writes = A_WRITE * (len(self._later) + len(self._tasks))
+        return min(SLOWEST, max(PACE, writes, A_STEP * len(plan.steps) if plan else 0.0))
 
     def in_hand(self, path: str) -> bool:
         """Is the daemon itself just writing or moving this note? It is looked at right afterwards."""
@@ -334,6 +338,7 @@ class WriteBack:
 
     def _results(self, state: PlanState) -> dict[str, JsonObject]:
         results: dict[str, JsonObject] = {}
+        secrets = self._secrets_of(state)
         for step in state.steps.values():
             last = next((made for made in reversed(step.attempts) if made.result), None)
             if last is None or last.result is None:
@@ -341,7 +346,8 @@ class WriteBack:
             found = self._result(last.result)
             if found is None:
                 continue
-            redactor = self._parts.rules.redactor.knowing(self._secrets_of(state, step.id))
+            hidden = secrets.get(origin_id(step.id))
+            redactor = self._parts.rules.redactor.knowing(hidden) if hidden else self._parts.rules.redactor
             results[step.id] = cast("JsonObject", redactor.json(found))
         return results
 
@@ -360,15 +366,20 @@ class WriteBack:
                     del self._small[next(iter(self._small))]
         return found
 
-    def _secrets_of(self, state: PlanState, step_id: str) -> list[str]:
-        """The secret arguments of a step, which its server may have repeated in its answer."""
+    def _secrets_of(self, state: PlanState) -> dict[str, list[str]]:
+        """By step, its secret arguments, which its server may have repeated in its answer."""
         frozen = self._presence.frozen(state.digest)
-        step = origin_step(frozen, step_id) if frozen else None
-        if frozen is None or step is None:
-            return []
-        secret = self._presence.assessment(frozen).secret(step.id)
-        calls = [dict(call.arguments) for call in step.calls] if secret else []
-        return [value for arguments in calls for value in secret_values(arguments, secret)]
+        if frozen is None:
+            return {}
+        assessed = self._presence.assessment(frozen).steps
+        secret = {entry.step: entry.secret for entry in assessed if entry.secret}
+        return {
+            step.id: [
+                value for call in step.calls for value in secret_values(dict(call.arguments), secret[step.id])
+            ]
+            for step in frozen.steps
+            if step.id in secret
+        }
 
     def _changes(self, state: PlanState) -> list[Change]:
         if state.replaces is None or state.status is not Status.PENDING:
