@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -230,3 +232,34 @@ def test_a_note_that_arrives_with_a_code_runs_without_being_shown(project: Calla
     house.await_note("Born.md", "Done", "status: done")
     assert [call["arguments"]["text"] for call in house.calls()] == ["born"]
     assert house.entries("presented") == []
+
+
+@pytest.mark.promise("6")
+@pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="ssh-agent is not installed")
+def test_a_key_that_only_the_agent_holds_signs(project: Callable[..., Project]) -> None:
+    house = project()
+    key = enrol_key(house, "ana")
+    house.policy(SIGNED)
+    house.start()
+    house.pending("Agent.md", plan(record("agent")))
+    name = house.entries("frozen")[0].plan
+    socket = house.root / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    try:
+        eventually(socket.exists, "the agent listens")
+        environment = {**house.environment(), "SSH_AUTH_SOCK": str(socket)}
+        subprocess.run(["ssh-add", "-q", str(key)], check=True, env=environment, capture_output=True)
+        key.unlink()
+        command = [sys.executable, "-m", "signoff", "approve", name, "--sign", f"{key}.pub"]
+        done = subprocess.run(
+            [*command, "--config", str(house.config)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        house.await_note("Agent.md", "Done", "status: done")
+    finally:
+        agent.terminate()
+        agent.wait()
