@@ -210,6 +210,11 @@ async def test_what_only_reads_may_be_answered_again_from_what_is_kept_and_says_
         assert again.to_json()["cached_at"] == again.cached_at
         assert "cached_at" not in first.to_json()
     assert len(project.calls()) == 4
+    async with project.pool(cache={("stub", "look"): 60}) as pool:
+        await pool.settled(15)
+        answers = [await pool.call("stub", "look", {"text": "c"}) for _ in range(3)]
+        assert [answer.cached_at is None for answer in answers] == [True, False, False]
+    assert len(project.calls()) == 5
 
 
 @pytest.mark.promise("1.1")

@@ -327,6 +327,12 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
                         action.name: [(tool.server, tool.tool) for tool in action.tools]
                         for action in rules.catalogue.actions.values()
                     },
+                    cache={
+                        (tool.server, tool.tool): action.cache
+                        for action in rules.catalogue.actions.values()
+                        for tool in action.tools
+                        if action.cache is not None and action.repeatable is not False
+                    },
                     default_timeout=settings.execution.timeout,
                 )
                 parts = Parts(settings, rules, vault, ledger, state, BlobStore(places.blobs), pool)

@@ -32,7 +32,7 @@ each call that went wrong what may have happened:
 
     asyncio.run(main(CONFIG))
 
-`CONFIG` is the path of an `mcp_servers.json`, or what would be in it (`{"mcpServers": {...}}`). The errors are
+`CONFIG` is the path of an `mcp_servers.json`, or what would be in it (`{"mcpServers": {...}}`). Errors are
 named by what the caller must do; all are `CallError`, with `server`, `tool`, `attempt`, `cause` and `detail`:
 
     Transient               provably not sent: may be tried again

@@ -61,6 +61,7 @@ class ServerPool:
         definitions: a file in which what servers offer is kept, so that the next pool knows it at once.
         tokens: the folder in which tokens of remote servers are kept.
         capabilities: names for the registry, each with its `(server, tool)` in order of preference.
+        cache: by `(server, tool)`, seconds for which an answer of a tool that only reads stays good.
         default_timeout: seconds for a call whose timeout is not given by the caller or the file.
         connect_timeout: seconds for a server to start and list its tools.
     """
@@ -74,12 +75,14 @@ class ServerPool:
         definitions: Path | None = None,
         tokens: Path | None = None,
         capabilities: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+        cache: Mapping[tuple[str, str], float] | None = None,
         default_timeout: float = 30.0,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
         configs = _configs(configs)
         self.default_timeout = default_timeout
         self._answers = Answers()
+        self._cache = dict(cache or {})
         self._keeper = Keeper()
         self._definitions = Definitions(definitions, configs)
         self._subscribers: list[Subscriber] = [] if on_change is None else [_name_only(on_change)]
@@ -277,7 +280,8 @@ class ServerPool:
             meta: goes along as `_meta`.
             pin: `{"launch", "definition"}` as approved; compared right before the write.
             cache: of a tool that declares that it only reads, an answer that is not older than so many
-                seconds will do; it then says in `cached_at` when it was given.
+                seconds will do; it then says in `cached_at` when it was given. None for what the pool was
+                told of this tool.
             progress: an async callable, called with (progress, total, message) as the server reports it.
 
         Raises:
@@ -290,11 +294,12 @@ class ServerPool:
             server, tool = self._split(server)
         given = arguments or {}
         call = self._calling(server, tool, given, timeout=timeout, meta=meta, pin=pin, progress=progress)
-        key = self._cache_key(server, tool, given, pin) if cache else None
-        if key is None or cache is None:
+        seconds = cache if cache is not None else self._cache.get((server, tool), 0.0)
+        key = self._cache_key(server, tool, given, pin) if seconds > 0 else None
+        if key is None:
             return await call.call()
         clock = asyncio.get_running_loop().time
-        kept = self._answers.get(key, cache, clock())
+        kept = self._answers.get(key, seconds, clock())
         if kept is not None:
             return kept
         result = await call.call()

@@ -288,6 +288,8 @@ class StdioLink:
             tree.end(force=True)
             await _within(self._dead, TERM_GRACE)
             await tree.gone(TERM_GRACE)
+        if tree.there():
+            tree.end(force=True)  # also one that was started between two looks
         await tree.release()
         transport.close()
         self.stderr.close()

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from signoff.system import end_process_tree, process_group_options
 
 POSIX = hasattr(os, "killpg")
@@ -94,7 +96,11 @@ class Tree:
             keeper.add(pid)
 
     def alive(self) -> bool:
-        """Whether any process of the tree may be left."""
+        """Whether any process of the tree is left that has not ended."""
+        return self.there() and _has_living_member(self.pid)
+
+    def there(self) -> bool:
+        """Whether the group is there, be it only of processes that nobody has reaped."""
         if not POSIX:
             return False
         try:
@@ -124,6 +130,21 @@ class Tree:
             await self._job.end()
         if self._keeper is not None:
             self._keeper.remove(self.pid)
+
+
+def _has_living_member(group: int) -> bool:
+    """Whether a process of the group has not ended.
+
+    The group itself is there until every member has been reaped; orphans are reaped by the init process, and
+    in many containers there is none that does.
+    """
+    for pid in psutil.pids():
+        try:
+            if os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # type: ignore[attr-defined, unused-ignore]
+                return True
+        except (psutil.Error, OSError):
+            continue
+    return False
 
 
 class _Job:
