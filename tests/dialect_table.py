@@ -92,6 +92,16 @@ TABLE: list[tuple[str, str, Label]] = [
         [("send_email", ANA)],
     ),
     (
+        "flat, an answer to the sender",
+        "---\naction: whatsapp_reply\nfrom: Ana\nto: Ana\n---\n## Message\nWhen do you come?\n\n## Draft Reply\nAt six.\n",
+        Asked("values-disagree", 10),
+    ),
+    (
+        "flat, an answer under its own heading",
+        "---\naction: whatsapp_reply\nfrom: Ana\nto: Ana\n---\n## Their Message\nWhen do you come?\n\n## Reply Message\nAt six.\n",
+        [("send_whatsapp", {"to": "Ana", "text": "At six."})],
+    ),
+    (
         "flat, a payment",
         "---\ntype: approval_request\naction: payment\namount: 500.00\nrecipient: Acme Ltd\nreason: Invoice 12\n---\n"
         "## Details\n- **Amount:** $500.00\n- **To:** Acme Ltd\n- **Reference:** Invoice 12\n",
@@ -122,6 +132,11 @@ TABLE: list[tuple[str, str, Label]] = [
         "flat, a post by its type and platform",
         "---\ntype: social_post\nplatform: Twitter\n---\n## Content\nWe are hiring.\n",
         [("post_twitter", {"text": "We are hiring."})],
+    ),
+    (
+        "flat, a heading with a remark",
+        "---\ntype: tweet\n---\n## Tweet (2 of 280)\nHi\n",
+        [("post_twitter", {"text": "Hi"})],
     ),
     (
         "flat, a list under a heading",
@@ -299,6 +314,22 @@ TABLE: list[tuple[str, str, Label]] = [
         '{"action": "send_email", "to": "eve@example.com", "subject": "Q4", "body": "Hi"}\n```\n',
         Asked("two-readings", 6),
     ),
+    (
+        "a block that is complete beside recipients that differ",
+        f"{HEAD}**To:** eve@example.com\n\n```yaml\nmcp_server: gmail\ntool_name: send_email\ntool_inputs:\n"
+        "  to: ana@example.com\n  subject: Q4\n  body: Hello\n```\n",
+        Asked("values-disagree", 8),
+    ),
+    (
+        "a text that may be the sender's",
+        "---\naction: whatsapp_reply\nfrom: Ana\nto: Ana\n---\n## Message\nWhen do you come?\n",
+        Asked("text-unclear", 3),
+    ),
+    (
+        "what came in, beside who it was from",
+        "---\naction: whatsapp_reply\nto: Ana\n---\n## Details\n- **From:** Ana\n- **Message:** When do you come?\n",
+        Asked("text-missing", 2),
+    ),
     ("no text", HEAD + "# Mail\n\nPlease send the figures.\n", Asked("text-missing", 3)),
     ("an empty text", f"{HEAD}## Message\n\n## Notes\nx\n", Asked("text-missing", 3)),
     ("a text that is a comment", f"{HEAD}## Message\n<!-- write here -->\n", Asked("text-missing", 3)),
@@ -382,7 +413,7 @@ TABLE: list[tuple[str, str, Label]] = [
     ("no file", f"{MAIL_FRONT[:-4]}attachment: the invoice\n---\n## Body\nHi\n", Asked("file-unclear", 5)),
     (
         "a time that is not read",
-        "---\ntype: tweet\nscheduled_for: 2026-03-01\n---\n## Content\nHi\n",
+        "---\ntype: tweet\nscheduled_for: next week\n---\n## Content\nHi\n",
         Asked("time-unclear", 3),
     ),
     (
@@ -468,6 +499,11 @@ TABLE: list[tuple[str, str, Label]] = [
     (
         "a record by its status",
         f"---\ntype: linkedin_post\nstatus: posted\n---\n## Content\n{LETTER}\n",
+        None,
+    ),
+    (
+        "a record by its title",
+        "---\ntype: approval_request\nstatus: approved\n---\n# Approval Record: mail\n",
         None,
     ),
     (

@@ -232,6 +232,14 @@ def test_a_catalogue_of_ones_own_stands_over_the_shipped_one(tmp_path: Path) -> 
     assert plan.steps[0].arguments["to"] == "ana@example.com"
 
 
+@pytest.mark.promise("4")
+@pytest.mark.parametrize("key", ["scheduled_for", "scheduled", "send_at", "publish_at"])
+def test_a_time_under_another_name_is_when_the_plan_starts(key: str) -> None:
+    plan = read(f"---\ntype: tweet\n{key}: 2026-03-01T09:00:00\n---\n## Content\nHello\n")
+    assert plan is not None
+    assert plan.run_at == "2026-03-01T09:00:00"
+
+
 # ---------------------------------------------------------------- hostile
 
 

@@ -32,6 +32,11 @@ PRIORITIES = ("high", "normal", "low")
 _FILLED_IN = ("title", "id", "proposed_by", "depends_on", "run_at", "schedule")
 """What templates leave to the author."""
 
+LATER_KEYS = (
+    *("scheduled_for", "scheduled_at", "scheduled_time", "scheduled", "schedule_time"),
+    *("send_at", "post_at", "publish_at"),
+)
+"""What other forms call `run_at`."""
 _PRIORITY = {
     **dict.fromkeys(("high", "urgent", "critical", "highest", "p0", "p1", "asap"), "high"),
     **dict.fromkeys(("low", "lowest", "minor", "p3", "p4"), "low"),
@@ -89,7 +94,20 @@ def _in_our_words(written: Mapping[str, Json]) -> dict[str, Json]:
     kept: dict[str, Json] = {key: value for key, value in written.items() if key != "mode" or value in MODES}
     if "priority" in kept:
         kept["priority"] = _PRIORITY.get(str(kept["priority"]).strip().lower(), "normal")
+    if later := next((kept[key] for key in LATER_KEYS if is_time(kept.get(key))), None):
+        kept.setdefault("run_at", later)
     return kept
+
+
+def is_time(value: Json) -> bool:
+    """Whether a value is a point in time that can be read."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    try:
+        read_time(value.strip(), zone=UTC, end_of_day=False, key="run_at")
+    except NoteError:
+        return False
+    return True
 
 
 def _refuse_other_spellings(source: Source) -> None:

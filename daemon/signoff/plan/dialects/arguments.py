@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from signoff.catalogue import Action, Argument
+from signoff.catalogue import TEXT_NAMES, Action, Argument
 from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.note.front import load_fragment
 from signoff.plan.dialects.blanks import is_absent, placeholder_in
 from signoff.plan.dialects.body import BLANK, COMMENT, TEXT, Body, Section
 from signoff.plan.dialects.fields import LABEL, Field, Material, heading_fields
+from signoff.plan.dialects.reading import MISSING
 from signoff.plan.dialects.texts import Found, header_fields, labelled_text, text_bounds, text_in, unclear
 from signoff.plan.dialects.values import (
     is_address_list,
@@ -31,20 +32,23 @@ from signoff.plan.expressions import OPEN
 
 _SHOWN = 60
 _ITEM = re.compile(r"[ ]{0,3}[-*+][ \t]+(?!\[[ xX]\])(\S.*)\Z")
+_SENDERS = frozenset({"from", "sender", "received", "received_at", "received_from"})
+_TEXTS = frozenset(TEXT_NAMES)
 _NO_TEXT = "Put the text under a heading `## Message`."
 
 
 @dataclass(slots=True)
 class Arguments:
-    """What was found: the values, and the first question."""
+    """What was found: the values, and the question, first of all one about what is there."""
 
     values: dict[str, Json] = field(default_factory=dict)
     question: NoteError | None = None
     currency: tuple[str, Field] | None = None
 
     def ask(self, question: NoteError) -> None:
-        """Keeps the first question."""
-        self.question = self.question or question
+        """Keeps the first question; one for something missing only while there is no other."""
+        if self.question is None or (self.question.code in MISSING and question.code not in MISSING):
+            self.question = question
 
 
 def note_arguments(
@@ -125,8 +129,15 @@ def _sources(
                 lines += _line_under(material, number)
         except NoteError as error:
             found.ask(error)
+    addressed = {
+        label.section for label in labels if label.key not in _SENDERS and label.key in keys - _TEXTS
+    }
+    received = {label.section for label in labels if label.key in _SENDERS} - addressed
     for label in labels:
         if prose is None or label.row in taken or action.argument(label.key) is not prose:
+            continue
+        if label.section in received:
+            taken.add(label.row)  # what somebody wrote, beside who it was
             continue
         if str(label.value).strip() and (is_absent(label.value) or label.key == "draft"):
             continue  # `**Draft:** a summary of ...` says what the text would be

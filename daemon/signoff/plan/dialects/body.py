@@ -23,6 +23,8 @@ TEXT, BLANK, QUOTE, FENCE, COMMENT, HEADING, RULE = range(7)
 _RULE = re.compile(r" {0,3}(?:-[ \t]*){3,}\Z| {0,3}(?:\*[ \t]*){3,}\Z| {0,3}(?:_[ \t]*){3,}\Z")
 _QUOTE = re.compile(r" {0,3}>")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|\Z)")
+_BRACKETED = re.compile(r"[ \t]*\([^()]*\)[ \t]*\Z")
+"""A remark at the end of a heading: `## Tweet (45 of 280)`."""
 _OTHERS = re.compile(
     r"(?:original|source|incoming|received|inbound|quoted|previous|references?|examples?|templates?|sample"
     r"|context|background|history|thread|conversation|in_reply_to|their|instructions?|approval_instructions"
@@ -168,7 +170,7 @@ def _sections(note: Note, rows: Sequence[Row]) -> Iterator[Section]:
     for number, heading in enumerate(starts):
         if heading.level <= level_of_theirs:
             level_of_theirs = 7
-        key = fold_key(heading.text[:200])
+        key = fold_key(_BRACKETED.sub("", heading.text[:200]))
         if level_of_theirs == 7 and _OTHERS.match(key):
             level_of_theirs = heading.level
         below = indexes[number + 1] if number + 1 < len(starts) else len(rows)

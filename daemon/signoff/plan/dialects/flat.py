@@ -26,31 +26,25 @@ from signoff.catalogue import Action, ActionTool, Argument, adapt, fold, fold_ke
 from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.note.keys import DAEMON_KEYS
-from signoff.plan.dialects.arguments import Arguments, note_arguments
+from signoff.plan.dialects.arguments import Arguments, note_arguments, prose_of
 from signoff.plan.dialects.blanks import is_absent
 from signoff.plan.dialects.fields import Field, Material
 from signoff.plan.dialects.kinds import is_no_plan, is_request, platforms
 from signoff.plan.dialects.reading import Call, Reading
-from signoff.plan.header import HEADER_KEYS
+from signoff.plan.dialects.values import is_same
+from signoff.plan.header import HEADER_KEYS, LATER_KEYS, is_time
 from signoff.plan.short import CLOSE_ENOUGH, COMMON, METADATA
 
 _ACTION_KEYS = ("action", "action_type")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+\Z")
 _TOOL = re.compile(r"[A-Za-z_][\w-]*\.[A-Za-z_][\w./-]*\Z", re.ASCII)
-_LATER = (
-    "scheduled_for",
-    "scheduled_time",
-    "scheduled_at",
-    "schedule_time",
-    "send_at",
-    "post_at",
-    "publish_at",
-)
 _NOW = frozenset({"now", "immediately", "asap", "immediate"})
 _PLATFORMS = frozenset(
     {"linkedin", "twitter", "facebook", "instagram", "whatsapp", "telegram", "slack", "discord"}
 )
 _KINDS = {"cc": "email", "bcc": "email", "amount": "amount"}
+_SENDERS = frozenset({"from", "sender", "received_from", "original_from"})
+_ANSWERS = ("reply_", "_reply", "response", "draft", "proposed", "answer")
 _TEXTS = ("body", "message", "text", "content")
 
 
@@ -123,6 +117,7 @@ def _named(material: Material) -> Named | None:
         return known[0]
     by_type = _by_type(material)
     if by_type is None:
+        _require_platform(material, given)
         _refuse_unknown(material, given)
     return by_type
 
@@ -158,6 +153,22 @@ def _of_kind(material: Material, kind: str) -> Action | None:
         action.name: action for name in (where or ("",)) if (action := material.catalogue.of_type(kind, name))
     }
     return next(iter(found.values())) if len(found) == 1 and len(where) < 2 else None
+
+
+def _require_platform(material: Material, given: list[Field]) -> None:
+    """Asks for the platform, where `action_type` names what is done and not where."""
+    for field in given:
+        begins = f"{fold_key(str(field.value))}_"
+        known = sorted(
+            kind.removeprefix(begins) for kind in material.catalogue.types if kind.startswith(begins)
+        )
+        if field.key == "action_type" and _PLATFORMS & set(known) and len(platforms(material)) != 1:
+            raise _question(
+                "platform-missing",
+                field,
+                f"`{str(field.value)[:60]}` does not say on which platform.",
+                f"Add a line `platform:` with one of {', '.join(known)}.",
+            )
 
 
 def _by_type(material: Material) -> Named | None:
@@ -224,18 +235,48 @@ def _ask_more(material: Material, named: Named, found: Arguments) -> None:
                     "values-disagree", field, f"`{named.name}` is not for `{name}`.", "Keep one of the two."
                 )
             )
-    for key in _LATER:
-        later = material.front_by_key.get(key)
-        if later is None or is_absent(later.value) or fold_key(str(later.value)) in _NOW:
+    _ask_whose_text(material, named, found)
+    _ask_when(material, found)
+
+
+def _ask_when(material: Material, found: Arguments) -> None:
+    """Asks where a time is named that cannot be read, that is not the only one, or that is a label."""
+    named = [field for field in (*material.front, *material.labels) if field.key in (*LATER_KEYS, "run_at")]
+    named = [
+        field for field in named if not is_absent(field.value) and fold_key(str(field.value)) not in _NOW
+    ]
+    times = [field for field in named if field.form == "front" and is_time(field.value)]
+    for field in named:
+        if times and " ".join(str(field.value).split()) == " ".join(str(times[0].value).split()):
             continue
         found.ask(
             _question(
                 "time-unclear",
-                later,
-                f"`{later.name}` is not read, so it would be done at once.",
-                f"Write `run_at: {str(later.value)[:40]}`, or delete the line.",
+                field,
+                f"It is not plain whether `{field.name}: {str(field.value)[:40]}` is when to do this.",
+                "Write `run_at: 2026-03-01 09:00` in the front matter, or delete the line.",
             )
         )
+
+
+def _ask_whose_text(material: Material, named: Named, found: Arguments) -> None:
+    """Asks where an answer goes to the sender, and the only text may be what the sender wrote."""
+    prose = prose_of(named.action) if named.action else None
+    sender = next((field for field in material.front if field.key in _SENDERS), None)
+    to = found.values.get("to")
+    if prose is None or sender is None or to is None or prose.name not in found.values:
+        return
+    names = [section.key for section in material.body.sections] + [field.key for field in material.front]
+    if not is_same(sender.value, to, "email") or any(word in name for name in names for word in _ANSWERS):
+        return
+    found.ask(
+        _question(
+            "text-unclear",
+            sender,
+            f"It is not plain whether the text is the answer, or what `{str(to)[:60]}` wrote.",
+            "Put the answer under a heading `## Reply`.",
+        )
+    )
 
 
 def _undeclared(material: Material, named: Named) -> Reading | None:

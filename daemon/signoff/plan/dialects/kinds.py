@@ -58,6 +58,8 @@ def is_no_plan(material: Material) -> bool:
     kind, status = material.says("type"), material.says("status")
     if kind in _RECORDS or status in _DONE or material.front_by_key.keys() & _DONE_KEYS:
         return True
+    if any(section.key.startswith("approval_record") for section in material.body.sections[:2]):
+        return True
     filled = islice((row for row in reversed(material.body.rows) if row.kind != BLANK), _LAST)
     if any(row.kind == TEXT and _SAYS_DONE.match(row.text) for row in filled):
         return True

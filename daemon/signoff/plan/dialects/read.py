@@ -21,7 +21,7 @@ from signoff.plan.dialects.fields import Material
 from signoff.plan.dialects.flat import read_flat
 from signoff.plan.dialects.labels import read_labels
 from signoff.plan.dialects.phrases import read_phrases
-from signoff.plan.dialects.reading import Call, Reading
+from signoff.plan.dialects.reading import MISSING, Call, Reading
 from signoff.plan.dialects.tool_calls import read_tool_call
 from signoff.plan.dialects.values import is_same
 
@@ -87,8 +87,13 @@ def _read(read: Dialect, material: Material, explicit: tuple[str, tuple[Step, ..
 
 
 def _require_fit(complete: Reading, others: Sequence[Reading], catalogue: Catalogue) -> None:
-    """Asks where another reading says something else than the complete one."""
+    """Asks where another reading says something else than the complete one, or has a question of its own.
+
+    Only what another one merely lacks is no matter.
+    """
     for other in others:
+        if other.question is not None and other.question.code not in MISSING:
+            raise other.question
         if not _fits(complete, other, catalogue):
             one, two = (f"{WHERE[each.dialect]} (line {each.line})" for each in (complete, other))
             raise NoteError(

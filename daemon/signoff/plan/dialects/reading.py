@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from signoff.errors import NoteError
 from signoff.model import Json, Step
 
+MISSING = frozenset(
+    {"argument-missing", "text-missing", "action-missing", "unknown-action", "arguments-missing"}
+)
+"""Questions for what is not there: another dialect may say it. All others are about what is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
