@@ -16,6 +16,7 @@ from signoff.decide import Known, decide
 from signoff.deeds import Deeds
 from signoff.errors import LedgerError, SignoffError, UnsafeFile
 from signoff.model import LIVE, PlanState, Status
+from signoff.note.splice import section_of
 from signoff.parts import Parts
 from signoff.presence import Presence
 from signoff.runs import Runs
@@ -162,9 +163,12 @@ class Reconciler:
             self._gone(path)
             return
         data, stamp = found
+        first_sight = path not in self.presence.stamps
         self.presence.stamps[path] = stamp
         reading = self.presence.reading(path, data)
         plan_id = self._plan_of(reading)
+        if first_sight and plan_id is not None and self._is_whole(reading, plan_id):
+            return
         async with self.lock(plan_id or path):
             sight = self.presence.bind(reading, folder, plan_id)
             known = self._known(plan_id, path)
@@ -203,6 +207,23 @@ class Reconciler:
         if reading.id is not None:
             return reading.id
         return self.presence.ids.get(reading.path)
+
+    def _is_whole(self, reading: observe.Reading, plan_id: str) -> bool:
+        """Does an archived note that nothing is remembered of still say what it was left saying?
+
+        Where what was remembered is lost, folding the history of each of perhaps a hundred thousand
+        ended plans would take hours; a note whose daemon's part is there and fits is left as it is.
+        """
+        ended = self._parts.state.ended.get(plan_id)
+        front = reading.note.front if reading.note else None
+        return (
+            ended is not None
+            and front is not None
+            and reading.path == ended.path
+            and reading.gesture.status == ended.status.value
+            and front.values.get("digest") == ended.digest
+            and section_of(reading.data) is not None
+        )
 
     def _known(self, plan_id: str | None, path: str) -> Known:
         state = self._parts.state

@@ -47,10 +47,9 @@ class Scan:
         self._reconciler.presence.stamps.update(stamps)
 
     def everything(self) -> None:
-        """Hint at every active note, and at archived ones that differ from what was last written."""
+        """Hint at every note of a plan that may still do something."""
         for path, _ in self._vault.scan(*ACTIVE):
             self._reconciler.look_anew(path)
-        self._archives()
 
     def active(self) -> None:
         """Hint at what changed; the archives too, when it is their time."""
@@ -63,9 +62,9 @@ class Scan:
             if self._vault.kind_of(path) in ACTIVE:
                 self._reconciler.hint(path)
         if time.monotonic() >= self._archive_due:
-            self._archives()
+            self.archives()
 
-    def _archives(self) -> None:
+    def archives(self) -> None:
         """Archived notes of known plans that somebody changed; other files there are nobody's business."""
         begun = time.monotonic()
         ours = {ended.path for ended in self._state.ended.values()}

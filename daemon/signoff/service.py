@@ -199,6 +199,7 @@ class Daemon:
             if plan.status in LIVE:
                 self.reconciler.runs.start(plan.id)
             self.reconciler.writeback.soon(plan.id)
+        self._scan.archives()  # there may be very many, and nobody waits for them
 
     def _repeat(self) -> None:
         vault, health = self.parts.settings.vault, self.parts.settings.health
