@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import approvals, audit, discovery, execution, idle, raw, workflows
+from benchmarks import approvals, audit, discovery, execution, idle, raw, servers, workflows
 from benchmarks.figure import Figure, show
 from benchmarks.house import scratch
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
     "idle": idle.idle,
     "event": idle.event_cost,
     "discovery": discovery.discovery,
+    "servers": servers.servers,
     "audit": audit.verify,
     "check": workflows.check,
     "parallel": workflows.parallel,
