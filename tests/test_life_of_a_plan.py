@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import Project, plan, projects, record
+from support.project import Project, eventually, plan, projects, record
 
 
 @pytest.fixture
@@ -53,6 +53,7 @@ def test_the_intent_is_in_the_ledger_before_the_call_and_the_outcome_after(
     house = project().start()
     house.approve(house.pending("One.md", plan(record("once"))))
     house.await_note("One.md", "Done", "status: done")
+    eventually(lambda: len(house.entries("moved")) == 2, "the move to Done is recorded")
 
     events = [entry.event for entry in house.entries(plan=house.entries("frozen")[0].plan)]
     assert events == [

@@ -25,6 +25,7 @@ from signoff.sequel import (
     SERVER_ERROR_WAIT,
     Sequel,
     class_of,
+    in_doubt,
     next_call,
     sequel,
 )
@@ -167,6 +168,8 @@ def test_only_calls_that_provably_did_not_go_out_lead_to_a_fallback(
     attempts: list[Attempt], calls: int, retries: int
 ) -> None:
     index = next_call(step(calls), attempts, retries)
+    if index is None and any(in_doubt(each) for each in attempts):
+        return  # nothing more is called by itself: another server might do it a second time
     for earlier in range(calls if index is None else index):
         spent = [
             each for each in attempts if (each.server, each.outcome) == (CALLS[earlier].server, TRANSIENT)

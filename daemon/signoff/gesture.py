@@ -11,11 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from signoff.model import LIVE, Folder, Gesture, PlanState
+from signoff.model import LIVE, Folder, Gesture, PlanState, Status
 
 REFUSING = frozenset({"rejected", "cancelled", "canceled"})
 BLOCKING = frozenset({"draft", "expired"})
-STANDING = frozenset({"approved"} | {status.value for status in LIVE})
+STOPPED = frozenset({Status.UNKNOWN.value, Status.FAILED.value})
+"""What the daemon itself wrote when the plan stopped; where a person has answered since, it is old."""
+STANDING = frozenset({"approved"} | STOPPED | {status.value for status in LIVE})
 
 
 class Stance(StrEnum):
@@ -112,8 +114,10 @@ def stance_on_live(note: NoteFacts | None, plan: PlanState) -> Stance:
 def _stance_where_it_stopped(note: NoteFacts, plan: PlanState) -> Stance:
     """A live plan's note among the ended ones: put there by a person, or not yet fetched back from there.
 
-    The second is a plan whose last question was just answered, so that it goes on.
+    The second is a plan whose last question was just answered, so that it goes on. Where the daemon was
+    killed before it recorded that it had moved the note there, its own words in the note tell.
     """
-    if note.path != plan.path:
+    answered = plan.status is Status.APPROVED and note.folder is Folder.FAILED
+    if note.path != plan.path and not (answered and note.gesture.status in STOPPED):
         return Stance.REFUSES
     return Stance.WITHDRAWN if note.gesture.status in BLOCKING | {"pending"} else Stance.APPROVES

@@ -25,7 +25,7 @@ from signoff.catalogue import load_catalogue
 from signoff.config import Settings, load_environment
 from signoff.config.roster import Roster
 from signoff.errands import Errands
-from signoff.errors import LedgerError
+from signoff.errors import LedgerError, UnsafeFile
 from signoff.flow import origin_id
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.checkpoint import ensure_key
@@ -51,6 +51,7 @@ from signoff.servers.health import ServerHealth
 from signoff.servers.pool import ServerPool
 from signoff.vault import Vault
 from signoff.watch import Watch
+from signoff.writeback import FOLDER_OF
 
 PATIENCE = 4.0
 """Seconds that calls in flight are awaited when the daemon is stopped."""
@@ -109,7 +110,7 @@ class Daemon:
     async def live(self) -> None:
         """Work until stopped, or with `once` until nothing is runnable."""
         sweeping = asyncio.ensure_future(asyncio.to_thread(self._sweep))
-        self._remember_where_plans_are()
+        await self._remember_where_plans_are()
         await self._record_interrupted()
         self._watch.start()
         self._schedule.start()
@@ -155,10 +156,33 @@ class Daemon:
         """Delete answers to requests that nobody came for."""
         self._requests.sweep()
 
-    def _remember_where_plans_are(self) -> None:
+    async def _remember_where_plans_are(self) -> None:
+        """Where each note is; first of all, where the last daemon put those whose move it did not record.
+
+        Before anything else changes a plan: what its status was is what says where the note was taken.
+        """
         presence = self.reconciler.presence
+        unrecorded = [
+            found for plan in self.parts.state.plans.values() if (found := self._moved_unsaid(plan))
+        ]
+        if unrecorded:
+            await self.parts.ledger.append(unrecorded)
         for plan in self.parts.state.plans.values():
             presence.carry(plan.path, plan.id)
+
+    def _moved_unsaid(self, plan: PlanState) -> Event | None:
+        """The move of a note that lies where its plan's status sends it, and not where it was last seen."""
+        vault = self.parts.vault
+        if vault.stamp(plan.path) is not None:
+            return None
+        for path in vault.targets(plan.path, FOLDER_OF[plan.status]):
+            try:
+                data, _ = vault.read(path)
+            except (UnsafeFile, OSError):
+                continue
+            if self.reconciler.presence.reading(path, data).id == plan.id:
+                return Event("moved", plan=plan.id, data={"from": plan.path, "to": path})
+        return None
 
     async def _record_interrupted(self) -> None:
         rules = self.parts.rules

@@ -168,6 +168,14 @@ class Vault:
         moved = durable.move(self.root / path, folder)
         return moved.relative_to(self.root).as_posix()
 
+    def targets(self, path: str, kind: Folder) -> Iterator[str]:
+        """Where a note that was moved to a kind of folder may lie: the name, or a numbered one."""
+        target = self.target(path, kind)
+        yield target
+        stem = target.rpartition(".")[0]
+        for number in range(2, 10):
+            yield f"{stem} {number}{target[len(stem) :]}"
+
     def target(self, path: str, kind: Folder) -> str:
         """Where a note goes when it is moved to a kind of folder, if the name is free there."""
         for name, _ in self._by_name:
