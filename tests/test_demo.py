@@ -46,7 +46,7 @@ def test_the_demo_shows_each_stage_in_order_and_leaves_nothing_behind(tmp_path: 
     assert re.search(r"CALL +\S+ thanks mail\.send_email", told)
     assert re.search(r"CALL +\S+ step-2 vault\.write_note", told)
     assert "status: done" in told
-    assert "ok: 13 entries" in told
+    assert re.search(r"ok: \d+ entries", told)
     assert "tampered: " in told
     assert "\x1b" not in told, "no colour where there is no terminal"
     assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,7 @@ from loguru import logger
 
 from signoff import __version__, durable, system
 from signoff.catalogue import load_catalogue
-from signoff.config import Settings, load_environment
+from signoff.config import Settings, load_environment, with_vault
 from signoff.config.roster import Roster
 from signoff.errands import Errands
 from signoff.errors import LedgerError, UnsafeFile
@@ -333,7 +333,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
     places = Places(settings)
     known = load_environment(settings.config_dir, environ)
     rules = load_rules(settings, known)
-    configs = load_servers(settings.config_dir / "mcp_servers.json", known)
+    configs = load_servers(settings.config_dir / "mcp_servers.json", with_vault(known, settings))
     vault = Vault(settings.vault.path, settings.vault.folders)
     system.make_owner_only_directory(settings.logs)
     vault.make_folders()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signoff import system
-from signoff.config import Settings, load_environment, load_settings
+from signoff.config import Settings, load_environment, load_settings, with_vault
 from signoff.errors import ConfigError
 from signoff.places import Places
 
@@ -115,7 +115,7 @@ class Project:
         """The configured servers, by name."""
         from signoff.servers.config import load_servers
 
-        return load_servers(self.config_dir / "mcp_servers.json", self.environ)
+        return load_servers(self.config_dir / "mcp_servers.json", with_vault(self.environ, self.settings))
 
     # ------------------------------------------------------------ what the ledger says
 

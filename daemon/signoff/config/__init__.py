@@ -18,6 +18,7 @@ from signoff.config.settings import (
     Settings,
     VaultSettings,
     load_settings,
+    with_vault,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "parse_duration",
     "spell_duration",
     "suggestion",
+    "with_vault",
 ]

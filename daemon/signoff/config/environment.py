@@ -10,7 +10,7 @@ from signoff.config.section import suggestion
 from signoff.errors import ConfigError
 
 PREFIX = "SIGNOFF_"
-BUILT_IN = frozenset({"SIGNOFF_CONFIG", "SIGNOFF_PYTHON"})
+BUILT_IN = frozenset({"SIGNOFF_CONFIG", "SIGNOFF_PYTHON", "SIGNOFF_VAULT"})
 """Names with another meaning: the command line's `--config`, and the Python that runs Signoff."""
 
 _LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")

@@ -321,3 +321,8 @@ def _same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
+
+
+def with_vault(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment as server entries may refer to it: `${SIGNOFF_VAULT}` is where the notes are."""
+    return {**environ, "SIGNOFF_VAULT": str(settings.vault.path)}
