@@ -20,7 +20,7 @@ from signoff.note.splice import section_of
 from signoff.parts import Parts
 from signoff.presence import Presence
 from signoff.runs import Runs
-from signoff.writeback import WriteBack
+from signoff.writeback import FOLDER_OF, WriteBack
 
 SERVER_CODES = frozenset(
     {
@@ -220,6 +220,7 @@ class Reconciler:
             ended is not None
             and front is not None
             and reading.path == ended.path
+            and self._parts.vault.kind_of(reading.path) is FOLDER_OF[ended.status]
             and reading.gesture.status == ended.status.value
             and front.values.get("digest") == ended.digest
             and section_of(reading.data) is not None

@@ -166,6 +166,8 @@ class StdioLink:
         self._transport = transport
         self._tree = Tree(transport.get_pid(), self._keeper)
         self._pipe().set_write_buffer_limits(high=0)
+        if transport.get_returncode() is not None and not self._dead.is_set():
+            self.exited()
         return self._inbox, Outbox(self)
 
     async def __aexit__(
@@ -210,7 +212,8 @@ class StdioLink:
 
     def exited(self) -> None:
         """The process has exited; its last output may still be in the pipe."""
-        assert self._transport is not None  # noqa: S101
+        if self._transport is None:  # it was quicker than we: what it left is read when we have it
+            return
         self.exit_code = self._transport.get_returncode()
         self._dead.set()
         if not self.closed.is_set():
