@@ -198,7 +198,7 @@ def _vault(section: Section, config_dir: Path) -> VaultSettings:
         path=_path(section, "path", "../vault", config_dir),
         settle=section.seconds("settle", "100ms", least=0),
         folders=read_folders(section.table("folders")),
-        rescan=section.seconds("rescan", "60s", least=1),
+        rescan=section.seconds("rescan", "5s", least=1),
         polling=section.flag("polling", default=False),
     )
 
