@@ -13,7 +13,7 @@ import re
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -30,6 +30,16 @@ _actions: list[str] = []
 def visible(text: str) -> str:
     """The text on one line, control characters spelled out."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+_KEPT: dict[str, Any] = {
+    "rotation": "10 MB",
+    "retention": 10,
+    "catch": True,
+    "backtrace": False,
+    "diagnose": False,
+}
+"""How both files are kept; `enqueue` is off, as loguru has it."""
 
 
 def open_logs(folder: Path, *, terminal: bool) -> None:
@@ -51,23 +61,14 @@ def open_logs(folder: Path, *, terminal: bool) -> None:
         level="INFO",
         format="{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {level.name:<7} {message}",
         filter=_not_action,
-        rotation="10 MB",
-        retention=10,
-        enqueue=False,
-        catch=True,
-        backtrace=False,
-        diagnose=False,
+        **_KEPT,
     )
     logger.add(
         folder / "mcp_actions.log",
         level="INFO",
         format="{message}",
         filter=_is_action,
-        rotation="10 MB",
-        retention=10,
-        catch=True,
-        backtrace=False,
-        diagnose=False,
+        **_KEPT,
     )
 
 

@@ -50,13 +50,5 @@ class Schedule:
         """Repeat a job, in the event loop."""
         self._scheduler.add_job(job, IntervalTrigger(seconds=seconds), id=name, replace_existing=True)
 
-    def waits(self) -> bool:
-        """Is any plan to be woken at a time that has come?"""
-        now = datetime.now(UTC)
-        return any(
-            job.id.startswith("plan:") and job.next_run_time and job.next_run_time <= now
-            for job in self._scheduler.get_jobs()
-        )
-
     async def _tick(self) -> None:
         self._scheduler.wakeup()
