@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import mcp_types as types
 from mcp import MCPError
+from mcp_types.methods import validate_server_result
 from pydantic import TypeAdapter
 
 from signoff.errors import BreakerOpen, CallError, Refused, SignoffError
@@ -52,7 +53,7 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
         CallError: there is none now.
     """
     incarnation = owner.incarnation
-    if incarnation is None and owner.trouble is None:
+    if not owner.connected and owner.trouble is None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_GRACE):
                 await owner.decided()
@@ -134,19 +135,9 @@ async def exchange_call(
     Raises:
         CallError, PinChanged: see `ServerPool.call`.
     """
-    # Not the client's `call_tool`: that lists tools after the call, may send it again, and
-    # throws the answer away where it does not fit the output schema.
-    request = types.CallToolRequest(
-        params=types.CallToolRequestParams(
-            name=where.tool,
-            arguments=dict(arguments),
-            _meta=cast("types.RequestParamsMeta | None", meta),
-        )
-    )
     incarnation.enter()
     try:
-        session = incarnation.client.session
-        raw = await session.send_request(request, _ANY_RESULT, progress_callback=progress)
+        raw = await _answer(incarnation, _params(where, arguments, meta), exchange, progress)
     except MCPError as error:
         if exchange.refusal is not None:
             raise exchange.refusal from None
@@ -165,6 +156,28 @@ async def exchange_call(
     finally:
         incarnation.leave()
     return outcome.read_result(raw, where)
+
+
+def _params(where: Where, arguments: Mapping[str, Json], meta: JsonObject | None) -> JsonObject:
+    params: JsonObject = {"name": where.tool, "arguments": dict(arguments)}
+    return {**params, "_meta": meta} if meta else params
+
+
+async def _answer(
+    incarnation: Incarnation, params: JsonObject, exchange: Exchange, progress: ProgressFnT | None
+) -> dict[str, Any]:
+    """The answer as the server gave it: in our own lane where there is one, else through the session."""
+    lane = incarnation.lane
+    if lane is not None:
+        answer = await lane.call(params, exchange, progress=progress)
+        validate_server_result("tools/call", incarnation.client.protocol_version, answer)
+        return answer
+    # Not the client's `call_tool`: that lists tools after the call, may send it again, and
+    # throws the answer away where it does not fit the output schema.
+    request = types.CallToolRequest(params=types.CallToolRequestParams.model_validate(params))
+    session = incarnation.client.session
+    answer = await session.send_request(request, _ANY_RESULT, progress_callback=progress)
+    return cast("dict[str, Any]", answer)
 
 
 def _broken(exchange: Exchange, where: Where) -> CallError:

@@ -11,6 +11,7 @@ from mcp import Client
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from signoff.servers.http import HttpLink
+from signoff.servers.lane import Lane
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tools import Listing
 
@@ -34,6 +35,13 @@ class Incarnation:
     def connected(self) -> bool:
         """Whether the connection is there."""
         return not self.link.closed.is_set()
+
+    @property
+    def lane(self) -> Lane | None:
+        """The shorter way for calls; None where the transport or the protocol has none."""
+        if isinstance(self.link, StdioLink) and self.client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+            return self.link.lane
+        return None
 
     def enter(self) -> None:
         """A call begins."""

@@ -165,9 +165,14 @@ class Owner:
             cpu_percent=self._cpu_percent,
         )
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, and it has not just ended."""
+        return self.incarnation is not None and self.incarnation.connected
+
     async def decided(self) -> None:
         """Returns once it is connected, or it is known why not."""
-        while self.incarnation is None and self.trouble is None and not self._stopping:
+        while not self.connected and self.trouble is None and not self._stopping:
             await self._news.wait()
 
     def _tell(self) -> None:
@@ -180,7 +185,7 @@ class Owner:
         return self._breaker.wait(now) if self._breaker.state(now) == "open" else None
 
     def _condition(self) -> tuple[Status, str, str]:
-        if self.incarnation is None:
+        if self.incarnation is None or not self.incarnation.connected:
             if self.trouble is None:
                 return "unknown", "connecting", "It is being connected."
             return "unavailable", self.trouble.reason, self.trouble.message

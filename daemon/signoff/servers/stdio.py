@@ -21,6 +21,7 @@ from mcp_types import JSONRPCRequest
 
 from signoff.servers.config import StdioLaunch
 from signoff.servers.exchange import CURRENT, Exchange
+from signoff.servers.lane import Lane
 from signoff.servers.lines import LONGEST_LINE, Inbox, LineSplitter, LineTooLongError, parse
 from signoff.servers.stderr import StderrLog
 from signoff.servers.tree import POSIX, Keeper, Tree, finish
@@ -88,8 +89,7 @@ class Outbox:
         if not isinstance(message.message, JSONRPCRequest):
             self._link.write_courtesy(line)
             return
-        while not self._link.drained.is_set() and not self._link.closed.is_set():
-            await self._link.drained.wait()
+        await self._link.ready()
         is_call = message.message.method == "tools/call"
         self._link.write(line, CURRENT.get() if is_call else None)
 
@@ -113,6 +113,7 @@ class StdioLink:
         reason: why, once it is: `exited`, `line-too-long` or `stopped`.
         exit_code: of the process, once it has exited; negative for a signal.
         drained: set while everything written has been taken by the pipe.
+        lane: for tool calls of the handshake protocol.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class StdioLink:
         self._keeper = keeper
         self._splitter = LineSplitter(longest_line)
         self._inbox = Inbox(self._taken)
+        self.lane = Lane(self.ready, self.write, self.write_courtesy)
         self._paused = False
         self._transport: asyncio.SubprocessTransport | None = None
         self._tree: Tree | None = None
@@ -193,6 +195,8 @@ class StdioLink:
             self.ended("it wrote a line of more than 64 MiB", reason="line-too-long")
             return
         for line in lines:
+            if self.lane.takes(line):
+                continue
             message = parse(line)
             if message is not None:
                 self._inbox.put(message)
@@ -228,6 +232,7 @@ class StdioLink:
         self.closed.set()
         self.drained.set()  # wakes those who wait to write; they see that it is closed
         self._inbox.end()
+        self.lane.end()
         self._on_closed()
 
     async def describe(self) -> str:
@@ -243,6 +248,11 @@ class StdioLink:
         return f"{why}; the last it said: {said}" if said else why
 
     # ---- writing
+
+    async def ready(self) -> None:
+        """Returns when everything written before has left our hands, or the connection has ended."""
+        while not self.drained.is_set() and not self.closed.is_set():
+            await self.drained.wait()
 
     def write(self, line: bytes, exchange: Exchange | None) -> None:
         """Writes a request. Nothing is awaited between its guard and the write.

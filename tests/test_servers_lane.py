@@ -1,0 +1,176 @@
+"""The lane that tool calls take on a pipe: every answer reaches its own caller, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp import MCPError
+
+from signoff.errors import SignoffError
+from signoff.servers.exchange import Exchange
+from signoff.servers.lane import Lane
+
+
+class Wire:
+    """What a lane writes, kept."""
+
+    def __init__(self):
+        self.requests, self.notices = [], []
+        self.lane = Lane(self.ready, self.write, lambda line: self.notices.append(json.loads(line)))
+
+    async def ready(self):
+        pass
+
+    def write(self, line, exchange):
+        if exchange.guard is not None:
+            exchange.guard()
+        exchange.sent = True
+        self.requests.append(json.loads(line))
+
+    async def asked(self, count):
+        calls = [
+            asyncio.ensure_future(self.lane.call({"name": "t", "arguments": {"n": n}}, Exchange()))
+            for n in range(count)
+        ]
+        await asyncio.sleep(0)
+        return calls
+
+    def answer(self, request, **other):
+        number = request["params"]["arguments"]["n"]
+        return {"jsonrpc": "2.0", "id": request["id"], "result": {"content": [], "n": number}} | other
+
+
+def line(message):
+    return json.dumps(message).encode()
+
+
+@given(order=st.permutations(range(6)), as_text=st.lists(st.booleans(), min_size=6, max_size=6))
+def test_answers_in_any_order_reach_their_own_callers(order, as_text):
+    async def run():
+        wire = Wire()
+        calls = await wire.asked(6)
+        for place in order:
+            answer = wire.answer(wire.requests[place])
+            if as_text[place]:
+                answer["id"] = str(answer["id"])  # some servers do
+            assert wire.lane.takes(line(answer))
+        assert [(await call)["n"] for call in calls] == list(range(6))
+
+    asyncio.run(run())
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=40),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5
+        ).map(line),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "id": st.integers() | st.text(max_size=5) | st.none(),
+                "result": st.none() | st.integers(),
+            },
+        ).map(line),
+    )
+)
+def test_what_is_not_for_a_call_of_ours_is_left_to_the_session(said):
+    async def run():
+        wire = Wire()
+        [call] = await wire.asked(1)
+        assert not wire.lane.takes(said)
+        assert not call.done()
+        call.cancel()
+
+    asyncio.run(run())
+
+
+async def test_what_the_server_asks_is_left_to_the_session_even_under_a_number_of_ours():
+    wire = Wire()
+    [call] = await wire.asked(1)
+    number = wire.requests[0]["id"]
+    assert not wire.lane.takes(
+        line({"jsonrpc": "2.0", "id": number, "method": "elicitation/create", "params": {}})
+    )
+    assert wire.lane.takes(line(wire.answer(wire.requests[0])))
+    assert (await call)["n"] == 0
+
+
+async def test_numbers_that_no_float_holds_come_back_as_they_were():
+    wire = Wire()
+    [call] = await wire.asked(1)
+    wire.lane.takes(line(wire.answer(wire.requests[0], result={"content": [], "n": 2**70 + 1})))
+    assert (await call)["n"] == 2**70 + 1
+
+
+async def test_an_error_is_raised_with_its_code():
+    wire = Wire()
+    [call] = await wire.asked(1)
+    error = {"code": -32602, "message": "no such argument"}
+    wire.lane.takes(line({"jsonrpc": "2.0", "id": wire.requests[0]["id"], "error": error}))
+    with pytest.raises(MCPError, match="no such argument"):
+        await call
+
+
+@pytest.mark.parametrize("answer", [{"result": [1]}, {"error": "no"}, {}])
+async def test_an_answer_that_is_none_is_not_taken_for_success(answer):
+    wire = Wire()
+    [call] = await wire.asked(1)
+    assert wire.lane.takes(line({"jsonrpc": "2.0", "id": wire.requests[0]["id"], **answer}))
+    with pytest.raises(ValueError, match="neither"):
+        await call
+
+
+async def test_a_caller_that_gives_up_has_the_server_told_and_a_late_answer_harms_nobody():
+    wire = Wire()
+    first, second = await wire.asked(2)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert wire.notices[0]["method"] == "notifications/cancelled"
+    assert wire.notices[0]["params"]["requestId"] == wire.requests[0]["id"]
+    assert not wire.lane.takes(line(wire.answer(wire.requests[0])))
+    wire.lane.takes(line(wire.answer(wire.requests[1])))
+    assert (await second)["n"] == 1
+
+
+async def test_a_call_that_its_guard_forbids_is_not_written_and_not_called_off():
+    wire = Wire()
+
+    def forbid():
+        raise SignoffError("changed", code="definition-changed")
+
+    with pytest.raises(SignoffError):
+        await wire.lane.call({"name": "t", "arguments": {}}, Exchange(guard=forbid))
+    assert not wire.requests
+    assert not wire.notices
+
+
+async def test_when_the_connection_ends_every_call_that_waits_ends():
+    wire = Wire()
+    calls = await wire.asked(3)
+    wire.lane.end()
+    assert all(isinstance(e, MCPError) for e in await asyncio.gather(*calls, return_exceptions=True))
+
+
+async def test_progress_reaches_the_call_it_is_about_and_a_listener_that_fails_harms_nothing():
+    wire, told = Wire(), []
+
+    async def listen(progress, total, message):
+        told.append((progress, total, message))
+        raise RuntimeError("a defect")
+
+    call = asyncio.ensure_future(
+        wire.lane.call({"name": "t", "arguments": {"n": 0}}, Exchange(), progress=listen)
+    )
+    await asyncio.sleep(0)
+    token = wire.requests[0]["params"]["_meta"]["progressToken"]
+    params = {"progressToken": token, "progress": 1, "total": 2, "message": "half"}
+    assert wire.lane.takes(line({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
+    await asyncio.sleep(0)
+    wire.lane.takes(line(wire.answer(wire.requests[0])))
+    await call
+    assert told == [(1.0, 2.0, "half")]
