@@ -88,6 +88,19 @@ def test_the_actions_of_every_known_server_are_right_for_the_catalogue(name: str
         assert set(found.tools[0].names) <= set(action.arguments)
 
 
+@pytest.mark.parametrize("name", sorted(ASKED_FOR))
+def test_what_was_checked_is_what_runs_and_what_was_not_is_said_to_be_unverified(name: str) -> None:
+    known = known_server(name)
+    if known.checked == "no":
+        assert "Unverified" in known.vouched()
+        assert not known.actions, "what nobody has seen has no tools to promise"
+        return
+    started = " ".join(map(str, known.entry.get("args", [])))
+    assert known.version in known.vouched()
+    assert known.checked == "source" or name == "mail" or known.version.partition(",")[0] in started
+    assert known.actions
+
+
 def test_what_an_entry_asks_for_must_be_given_and_nothing_else() -> None:
     with pytest.raises(RequestRefused) as caught:
         known_server("files").filled({})
@@ -104,6 +117,7 @@ def test_adding_shows_first_and_writes_only_when_told(house: Laid) -> None:
     before = (house.config / "mcp_servers.json").read_bytes()
     shown = house.json("servers", "add", "sonarr")
     assert shown["written"] is False
+    assert (shown["checked"], shown["how"], shown["version"]) == (True, "started", "1.7.0")
     assert shown["missing"] == ["SONARR_URL", "SONARR_API_KEY"]
     assert shown["actions"]["search_series"]["tool"] == "sonarr.search-series"
     assert (house.config / "mcp_servers.json").read_bytes() == before
@@ -123,6 +137,9 @@ def test_adding_shows_first_and_writes_only_when_told(house: Laid) -> None:
 
 
 def test_the_known_servers_are_listed(house: Laid) -> None:
+    assert house.json("servers", "add", "openai")["checked"] is False
+    assert "Unverified" in house.signoff("servers", "add", "openai").stdout
+    assert "was started by who wrote this list" in house.signoff("servers", "add", "time").stdout
     assert set(house.json("servers", "add")) == ASKED_FOR
     assert "(unknown-server)" in house.refused("servers", "add", "nobody")
     assert "(more-needed)" in house.refused("servers", "add", "files")

@@ -107,7 +107,9 @@ def _list(*, as_json: bool) -> None:
             {
                 name: {
                     "title": each.title,
-                    "checked": each.checked,
+                    "checked": each.checked != "no",
+                    "how": each.checked,
+                    "version": each.version,
                     "env": dict(each.env),
                     "set": dict(each.asked),
                 }
@@ -116,10 +118,15 @@ def _list(*, as_json: bool) -> None:
         )
         return
     rows = [
-        (name, each.title, ", ".join([*each.env, *(f"--set {asked}" for asked in each.asked)]))
+        (
+            name,
+            each.title,
+            "unverified" if each.checked == "no" else each.version or "its own",
+            ", ".join([*each.env, *(f"--set {asked}" for asked in each.asked)]),
+        )
         for name, each in servers.items()
     ]
-    SCREEN.table(("Server", "What it is for", "Needs"), rows)
+    SCREEN.table(("Server", "What it is for", "Version", "Needs"), rows)
 
 
 def _as_object(
@@ -131,7 +138,9 @@ def _as_object(
 ) -> dict[str, Any]:
     return {
         "add": {server: entry},
-        "checked": known.checked,
+        "checked": known.checked != "no",
+        "how": known.checked,
+        "version": known.version,
         "env": dict(known.env),
         "missing": missing,
         "actions": {
@@ -153,11 +162,7 @@ def _say(
 ) -> None:
     SCREEN.line(f"{'added' if yes else 'would add'} {server}: {known.title}", "green")
     SCREEN.lines(json.dumps(entry, indent=2, ensure_ascii=False), indent="  ")
-    if not known.checked:
-        SCREEN.line(
-            "Its tools were not seen by who wrote this list. Look at who makes it before you give it keys.",
-            "yellow",
-        )
+    SCREEN.line(known.vouched(), "yellow" if known.checked == "no" else "")
     if known.needs and shutil.which(known.needs) is None:
         SCREEN.line(f"It is started with {known.needs}, which was not found: install that first.", "yellow")
     for variable in missing:

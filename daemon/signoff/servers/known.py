@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from signoff.config.files import read_yaml
 from signoff.config.section import Section, suggestion
 from signoff.errors import NotFound, RequestRefused
 
 FILE = Path(__file__).parent.parent / "data" / "servers.yaml"
+
+Checked = Literal["started", "source", "no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class KnownServer:
 
     Attributes:
         title: what it is for.
-        checked: its tools were seen by those who wrote the list, not only read about.
+        checked: how those who wrote the list know its tools: it was `started` and listed them, its `source`
+            has them, or `no`: nobody looked.
+        version: what was checked.
         entry: as it is written into `mcp_servers.json`; `{name}` stands for what is asked for.
         asked: what must be given to fill the entry, and what it is.
         needs: the program that starts it, where that is none of ours.
@@ -45,14 +49,27 @@ class KnownServer:
 
     name: str
     title: str
-    checked: bool
+    checked: Checked
     entry: Mapping[str, Any]
     asked: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
     needs: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     optional: Mapping[str, str] = field(default_factory=dict)
     actions: tuple[KnownAction, ...] = ()
     notes: str = ""
+
+    def vouched(self) -> str:
+        """How its tools are known, in a sentence for whoever is about to trust it with keys."""
+        version = f"Version {self.version}" if self.version else "It"
+        if self.checked == "started":
+            return f"{version} was started by who wrote this list, and offered these tools."
+        if self.checked == "source":
+            return f"It was not started by who wrote this list: its tools are those of its source, {self.version}."
+        return (
+            "Unverified: nobody who wrote this list has seen it. Look at who makes it before you give it keys, "
+            f"and at its tools with `signoff servers tools {self.name}`."
+        )
 
     def filled(self, given: Mapping[str, str]) -> dict[str, Any]:
         """The entry with what was asked for in its place.
@@ -115,12 +132,15 @@ def known_server(name: str) -> KnownServer:
 
 
 def _server(name: str, section: Section) -> KnownServer:
-    section.only("title", "checked", "entry", "set", "needs", "env", "optional", "actions", "notes")
+    section.only(
+        "title", "checked", "version", "entry", "set", "needs", "env", "optional", "actions", "notes"
+    )
     actions = section.table("actions")
     return KnownServer(
         name=name,
         title=section.text("title", ""),
-        checked=section.flag("checked", default=False),
+        checked=cast("Checked", section.choice("checked", "no", ("started", "source", "no"))),
+        version=section.text("version", ""),
         entry=json.loads(json.dumps(section.table("entry").json())),
         asked=_texts(section.table("set")),
         needs=section.text("needs", ""),
