@@ -65,10 +65,10 @@ class KnownServer:
         if self.checked == "started":
             return f"{version} was started by who wrote this list, and offered these tools."
         if self.checked == "source":
-            return f"It was not started by who wrote this list: its tools are those of its source, {self.version}."
+            return f"Who wrote this list did not start it: its tools are those of its source, {self.version}."
         return (
-            "Unverified: nobody who wrote this list has seen it. Look at who makes it before you give it keys, "
-            f"and at its tools with `signoff servers tools {self.name}`."
+            "Unverified: nobody who wrote this list has seen it. Look at who makes it before you give it "
+            f"keys, and at its tools with `signoff servers tools {self.name}`."
         )
 
     def filled(self, given: Mapping[str, str]) -> dict[str, Any]:
