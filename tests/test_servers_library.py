@@ -13,6 +13,7 @@ import pytest
 import signoff.servers
 from servers.kit import STUB, Project, until
 from signoff.errors import ConfigError
+from signoff.model import ServerView, Tool
 from signoff.servers import (
     Ask,
     BreakerOpen,
@@ -228,16 +229,23 @@ async def test_what_may_act_is_never_answered_from_what_is_kept(project):
 
 
 def test_an_answer_is_kept_for_its_definition_and_arguments_alone():
-    reads = {"name": "a", "annotations": {"readOnlyHint": True}}
-    key = Answers.key({"command": "x"}, reads, {"n": 1})
-    assert key == Answers.key({"command": "x"}, dict(reads), {"n": 1})
+    def key(command="x", arguments=None, pin=None, cached=False, **definition):
+        tool = Tool(
+            **{"name": "a", "description": "", "input_schema": {}, "annotations": {"readOnlyHint": True}}
+            | definition
+        )
+        view = ServerView("s", {"command": command}, {"a": tool}, cached=cached)
+        return Answers.key(view, "a", {"n": 1} if arguments is None else arguments, pin)
+
     others = {
-        Answers.key({"command": "y"}, reads, {"n": 1}),
-        Answers.key({"command": "x"}, reads | {"description": "other"}, {"n": 1}),
-        Answers.key({"command": "x"}, reads, {"n": 1.0}),
-        Answers.key({"command": "x"}, reads, {"n": True}),
+        key("y"),
+        key(description="other"),
+        key(arguments={"n": 1.0}),
+        key(arguments={"n": True}),
     }
     assert len(others) == 4
-    assert key not in others
-    assert Answers.key({}, {"annotations": {"readOnlyHint": "yes"}}, {}) is None
-    assert Answers.key({}, {}, {}) is None
+    assert key() == key() not in others
+    assert key(annotations={"readOnlyHint": "yes"}) is None
+    assert key(annotations={}) is None
+    assert key(cached=True) is None
+    assert key(pin={"launch": {"command": "y"}, "definition": {}}) is None

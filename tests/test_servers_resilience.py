@@ -104,7 +104,7 @@ async def test_an_open_breaker_lets_one_attempt_through_and_closes_when_that_suc
     project.stub("--instance-file", str(starts), "--bad-starts", "4")
     async with project.pool() as pool:
         owner = pool._owners["stub"]
-        owner._breaker.threshold, owner._breaker.cooldown = 3, 0.2
+        owner.condition.breaker.threshold, owner.condition.breaker.cooldown = 3, 0.2
         states = []
         pool.subscribe(lambda name, health: states.append((health.status, health.breaker)))
         await available(pool)

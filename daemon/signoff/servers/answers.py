@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from signoff.canonical import sha256_hex
-from signoff.model import CallResult, Json, JsonObject
+from signoff.model import CallResult, Json, JsonObject, ServerView
 from signoff.servers.tools import exact
 
 MOST = 256
@@ -30,12 +30,24 @@ class Answers:
         self._kept: OrderedDict[str, tuple[float, CallResult]] = OrderedDict()
 
     @staticmethod
-    def key(launch: JsonObject, definition: JsonObject, arguments: Mapping[str, Json]) -> str | None:
-        """What an answer is kept under; None where the tool does not declare that it only reads."""
-        hints = definition.get("annotations")
-        if not isinstance(hints, dict) or hints.get("readOnlyHint") is not True:
+    def key(
+        view: ServerView, tool: str, arguments: Mapping[str, Json], pin: JsonObject | None = None
+    ) -> str | None:
+        """What an answer is kept under; None where the tool may act, or is not what was approved.
+
+        Args:
+            view: the server as it is connected now; of one that is only remembered nothing is kept.
+            tool: its name.
+            arguments: of the call.
+            pin: what was approved, `{"launch", "definition"}`; where it differs the call itself says so.
+        """
+        known = None if view.cached or view.tools is None else view.tools.get(tool)
+        if known is None or known.annotations.get("readOnlyHint") is not True:
             return None
-        return sha256_hex(exact([launch, definition, dict(arguments)]))
+        live: JsonObject = {"launch": view.launch, "definition": known.definition()}
+        if pin is not None and exact(pin) != exact(live):
+            return None
+        return sha256_hex(exact([live, dict(arguments)]))
 
     def get(self, key: str, seconds: float, now: float) -> CallResult | None:
         """The answer, where one is there that is not older than so many seconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from signoff.errors import CallError, OutcomeUnknown, ServerFault, Transient
@@ -88,8 +88,18 @@ class Calling:
         result = await exchange_call(
             incarnation, where, self._arguments, self._meta, exchange, progress=self._progress
         )
-        owner.answered((clock() - began) * 1000)
+        owner.condition.answered((clock() - began) * 1000)
         return result
+
+
+def split(name: str, servers: Iterable[str]) -> tuple[str, str]:
+    """`server.tool` as two; a server's name may hold dots too."""
+    fitting = [server for server in servers if name.startswith(f"{server}.")]
+    if fitting:
+        server = max(fitting, key=len)
+        return server, name[len(server) + 1 :]
+    server, _, tool = name.partition(".")
+    return server, tool
 
 
 def _noted(owner: Owner, error: CallError) -> CallError:
@@ -101,5 +111,5 @@ def _noted(owner: Owner, error: CallError) -> CallError:
     error.args = (error.message,)
     error.__cause__ = error.__context__ = None
     if isinstance(error, ServerFault | OutcomeUnknown):
-        owner.faulted(error.message)
+        owner.condition.faulted(error.message)
     return error

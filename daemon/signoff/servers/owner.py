@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,19 +19,20 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from signoff import __version__
 from signoff.model import ServerView, Tool
+from signoff.servers.condition import Condition, loop_time
 from signoff.servers.config import HttpLaunch, ServerConfig
 from signoff.servers.exchange import CURRENT, Exchange
-from signoff.servers.health import Breaker, ServerHealth, Status, backoff
+from signoff.servers.health import ServerHealth, backoff
 from signoff.servers.http import HttpLink
 from signoff.servers.incarnation import Incarnation, decline, ping
+from signoff.servers.listening import listening
 from signoff.servers.sse import SseLink
 from signoff.servers.stderr import StderrLog, log_path
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tokens import TokenAuth, TokenStore
 from signoff.servers.tools import Listing, list_tools
 from signoff.servers.trouble import Trouble, standing_trouble, trouble_of
-from signoff.servers.usage import Usage, usage_of
-from signoff.servers.window import Window
+from signoff.servers.usage import usage_of
 
 if TYPE_CHECKING:
     from mcp.client.session import IncomingMessage
@@ -49,9 +48,6 @@ QUIET, LONGEST_BURST = 0.05, 0.5
 
 DRAIN = 10.0
 """Seconds for calls in flight to end before a connection that is no more use is left."""
-
-SHORT_LIFE = 5.0
-"""Seconds; a server that lives shorter is connected again ever more slowly."""
 
 PING_TIMEOUT = 5.0
 
@@ -83,38 +79,23 @@ class Owner:
         self.label = label or config.name
         self.settled = asyncio.Event()
         self.incarnation: Incarnation | None = None
-        self.trouble: Trouble | None = standing_trouble(config)
+        self.condition = Condition(standing_trouble(config), self._tell)
         self._keeper = keeper
         self._logs = logs
         self._on_change = on_change
         self._connect_timeout = connect_timeout
-        self._breaker = Breaker()
         self._mode: Literal["auto", "legacy"] = "legacy" if config.transport == "sse" else "auto"
         self._generation = 0
-        self._short_lives = 0
         self._listing: Listing | None = None
         self._cached = cached
         self._tokens = tokens
         self._auth: TokenAuth | None = None
-        self._calls = 0
-        self._window = Window()
-        self._changed: str | None = None
-        self._told: tuple[str, str] = ("", "")
-        self._next_attempt: float | None = None
-        self._pid: int | None = None
-        self._usage: Usage | None = None
-        self._cpu_percent: float | None = None
         self._clock: asyncio.Timeout | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._stopping = False
         self._restarting = False
         self._relist = False
-        self._errors = 0
-        self._faults_in_row = 0
-        self._unanswered = 0
-        self._last_check: str | None = None
-        self._response_ms: float | None = None
 
     # ---- what is known
 
@@ -134,36 +115,12 @@ class Owner:
 
     def health(self) -> ServerHealth:
         """Its condition now."""
-        status, reason, message = self._condition()
-        now = _now()
-        figures = self._window.figures(now)
-        incarnation = self.incarnation
-        return ServerHealth(
-            status=status,
-            last_check=self._last_check,
-            response_time_ms=self._response_ms,
-            error_count=self._errors,
-            restarts=max(0, self._generation - 1),
-            breaker=self._breaker.state(_now()),
-            reason=reason,
-            message=message,
-            changed=self._changed,
-            next_attempt=None if self._next_attempt is None else round(max(0.0, self._next_attempt - now), 1),
-            median_ms=figures.median_ms,
-            p95_ms=figures.p95_ms,
-            call_median_ms=figures.call_median_ms,
-            call_p95_ms=figures.call_p95_ms,
-            errors=figures.errors,
-            error_rate=figures.error_rate,
-            flapping=figures.flapping,
-            in_flight=0 if incarnation is None else incarnation.in_flight,
-            calls=self._calls,
-            replicas_up=int(incarnation is not None),
-            pid=self._pid if incarnation is not None else None,
-            processes=None if self._usage is None else self._usage.processes,
-            memory_bytes=None if self._usage is None else self._usage.memory_bytes,
-            cpu_percent=self._cpu_percent,
-        )
+        return self.condition.health()
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is wrong with it; None where nothing is known to be."""
+        return self.condition.trouble
 
     @property
     def connected(self) -> bool:
@@ -176,24 +133,18 @@ class Owner:
             await self._news.wait()
 
     def _tell(self) -> None:
+        """Something has changed: whoever waits for the connection, and whoever asked to be told, is told."""
+        self._wake_waiting()
+        self._on_change(self.config.name)
+
+    def _wake_waiting(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
     def breaker_wait(self) -> float | None:
         """Seconds until the open breaker lets an attempt through; None where it is not open."""
-        now = _now()
-        return self._breaker.wait(now) if self._breaker.state(now) == "open" else None
-
-    def _condition(self) -> tuple[Status, str, str]:
-        if self.incarnation is None or not self.incarnation.connected:
-            if self.trouble is None:
-                return "unknown", "connecting", "It is being connected."
-            return "unavailable", self.trouble.reason, self.trouble.message
-        if self.trouble is not None:
-            return "degraded", self.trouble.reason, self.trouble.message
-        if self.incarnation.listing.problem:
-            return "degraded", "tools-ambiguous", self.incarnation.listing.problem
-        return "available", "", ""
+        now, breaker = loop_time(), self.condition.breaker
+        return breaker.wait(now) if breaker.state(now) == "open" else None
 
     # ---- what others ask of it
 
@@ -205,28 +156,15 @@ class Owner:
     def restart(self) -> None:
         """Ends the connection and makes a new one, at once."""
         self._restarting = True
-        self._breaker.succeeded()
-        self._short_lives = 0
+        self.condition.breaker.succeeded()
+        self.condition.short_lives = 0
         self._interrupt()
 
     def _interrupt(self) -> None:
         self._wake.set()
         if self._clock is not None:
             with contextlib.suppress(RuntimeError):  # it has run out by itself
-                self._clock.reschedule(_now())
-
-    def answered(self, milliseconds: float) -> None:
-        """A call was answered."""
-        self._faults_in_row = 0
-        self._calls += 1
-        self._window.called(_now(), milliseconds)
-
-    def faulted(self, message: str) -> None:
-        """A call ended in a fault of the server: three in a row, and it counts as degraded."""
-        self._failed()
-        self._faults_in_row += 1
-        if self._faults_in_row >= 3 and self.trouble is None:
-            self._change(Trouble("failing", message))
+                self._clock.reschedule(loop_time())
 
     def scrub(self, text: str) -> str:
         """The text without this server's secrets, the tokens it gave us included."""
@@ -240,7 +178,7 @@ class Owner:
         incarnation = self.incarnation
         if incarnation is None:
             return self.health()
-        began = _now()
+        began = loop_time()
         try:
             async with asyncio.timeout(PING_TIMEOUT):
                 await ping(incarnation.client)
@@ -248,41 +186,36 @@ class Owner:
             self._silent(incarnation)
         except MCPError as error:
             if not incarnation.connected:
-                self._failed()
-            elif error.code != types.METHOD_NOT_FOUND:
-                self._change(Trouble("failing", self.scrub(error.message)))
+                self.condition.failed()
+            elif error.code == types.METHOD_NOT_FOUND:  # an answer like any other
+                self._answered_check(incarnation, began)
+            else:
+                self.condition.change(Trouble("failing", self.scrub(error.message)))
         else:
-            self._measured(began)
-            self._unanswered = 0
-            if self.trouble is not None and incarnation is self.incarnation:
-                self._faults_in_row = 0
-                self._change(None)
-        self._last_check = _utc()
+            self._answered_check(incarnation, began)
+        self.condition.checked()
         await self._look_at_usage()
         return self.health()
 
+    def _answered_check(self, incarnation: Incarnation, began: float) -> None:
+        self.condition.measured(began)
+        if incarnation is self.incarnation:
+            self.condition.passed()
+
     async def _look_at_usage(self) -> None:
         """Memory and processor time of its processes; another thread reads them, for that takes a while."""
-        if self._pid is None or self.incarnation is None:
-            return
-        before, self._usage = self._usage, await asyncio.to_thread(usage_of, self._pid)
-        self._cpu_percent = None if self._usage is None else self._usage.cpu_percent(before)
-
-    def _measured(self, began: float) -> None:
-        self._response_ms = round((_now() - began) * 1000, 3)
-        self._window.checked(_now(), self._response_ms)
-
-    def _failed(self) -> None:
-        self._errors += 1
-        self._window.failed(_now())
+        pid = self.condition.pid
+        if pid is not None:
+            self.condition.used(await asyncio.to_thread(usage_of, pid))
 
     def _silent(self, incarnation: Incarnation) -> None:
         """It did not answer a check. Busy with a call it may be silent; with none, it is frozen."""
-        self._failed()
-        self._unanswered += 1
-        self._change(Trouble("not-answering", f"It did not answer within {PING_TIMEOUT:g} seconds."))
-        if self._unanswered >= MOST_UNANSWERED and not incarnation.in_flight:
-            self._unanswered = 0
+        condition = self.condition
+        condition.failed()
+        condition.unanswered += 1
+        condition.change(Trouble("not-answering", f"It did not answer within {PING_TIMEOUT:g} seconds."))
+        if condition.unanswered >= MOST_UNANSWERED and not incarnation.in_flight:
+            condition.unanswered = 0
             self.restart()
 
     # ---- the task
@@ -297,28 +230,29 @@ class Owner:
                 await self._live()
                 await self._pause()
         finally:
-            self.incarnation = None
+            self._left()
             self.settled.set()
-            self._tell()
+            self._wake_waiting()
 
     async def _pause(self) -> None:
-        failures = max(self._breaker.failures - 1, self._short_lives)
+        condition = self.condition
+        failures = max(condition.breaker.failures - 1, condition.short_lives)
         delay = backoff(max(0, failures), jitter=random.random())  # noqa: S311
-        delay = max(delay, self._breaker.wait(_now()))
+        delay = max(delay, condition.breaker.wait(loop_time()))
         if self._restarting or self._stopping:
             return
         self._wake.clear()
-        self._next_attempt = _now() + delay
+        condition.next_attempt = loop_time() + delay
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._wake.wait()
-        self._next_attempt = None
+        condition.next_attempt = None
 
     async def _live(self) -> None:
         """One connection, from its beginning to its end; whatever goes wrong is noted, not raised."""
         self._restarting = False
         self._wake.clear()
-        self._breaker.attempt()
+        self.condition.breaker.attempt()
         link = self._link()
         exchange = Exchange(timeout=self._connect_timeout)
         token = CURRENT.set(exchange)
@@ -332,7 +266,7 @@ class Owner:
                     clock.reschedule(None)
                     self._clock = None
                     CURRENT.set(None)
-                    began = _now()
+                    began = loop_time()
                     await self._serve(incarnation)
         except asyncio.CancelledError as error:
             if _cancelled_from_outside():
@@ -342,7 +276,7 @@ class Owner:
             failure = error
         finally:
             self._clock = None
-            self.incarnation = None
+            self._left()
             CURRENT.reset(token)
         await self._ended(link, exchange, failure, began)
 
@@ -372,34 +306,30 @@ class Owner:
         """Lists every tool; only then is the server there for others."""
         if client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
             self._mode = "legacy"  # the next connection need not ask again
-        began = _now()
+        began = loop_time()
         self._relist = False
         listing = await list_tools(client)
-        self._measured(began)
-        self._last_check = _utc()
-        self._pid, self._usage, self._cpu_percent = link.pid, None, None
+        self.condition.measured(began)
         self._generation += 1
         incarnation = Incarnation(self._generation, client, link, listing)
         incarnation.idle.set()
         incarnation.fresh.set()
         self.incarnation = incarnation
         self._listing = listing
-        self._faults_in_row = 0
-        self._breaker.succeeded()
-        self._change(None)
+        self.condition.connected(incarnation, link.pid)
         self.settled.set()
         return incarnation
 
     async def _serve(self, incarnation: Incarnation) -> None:
         """Waits for the end; lists the tools anew when they change."""
-        async with self._listening(incarnation.client):
+        async with listening(incarnation.client, self._tools_changed, self.config.name):
             while not (self._stopping or self._restarting) and incarnation.connected:
                 if self._relist:
                     await self._refresh(incarnation)
                     continue
                 await self._wake.wait()
                 self._wake.clear()
-        self.incarnation = None
+        self._left()
         if not self._stopping and incarnation.in_flight:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN):
@@ -407,8 +337,8 @@ class Owner:
 
     async def _refresh(self, incarnation: Incarnation) -> None:
         """Lists the tools again, after a burst of notices has ended."""
-        latest = _now() + LONGEST_BURST
-        while self._relist and _now() < latest and incarnation.connected:
+        latest = loop_time() + LONGEST_BURST
+        while self._relist and loop_time() < latest and incarnation.connected:
             self._relist = False
             await asyncio.sleep(QUIET)
         self._relist = False
@@ -429,29 +359,6 @@ class Owner:
             self.incarnation.fresh.clear()
         self._wake.set()
 
-    @asynccontextmanager
-    async def _listening(self, client: Client) -> AsyncIterator[None]:
-        """On a connection of the newer protocol, changes of the tools come only when asked for."""
-        tools = client.server_capabilities.tools
-        if client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS or tools is None or not tools.list_changed:
-            yield
-            return
-        task = asyncio.create_task(self._listen(client), name=f"changes of {self.config.name}")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _listen(self, client: Client) -> None:
-        while True:
-            with contextlib.suppress(Exception):
-                async with client.listen(tools_list_changed=True) as changes:
-                    async for _ in changes:
-                        self._tools_changed()
-            await asyncio.sleep(5.0)
-            self._tools_changed()  # what happened meanwhile was not told
-
     async def _ended(
         self,
         link: StdioLink | HttpLink,
@@ -462,37 +369,26 @@ class Owner:
         """Notes why a connection could not be made, or was lost."""
         if self._stopping or self._restarting:
             return
-        self._last_check = _utc()
-        self._failed()
+        if began is None and self._died_of_the_question(link):
+            self._mode = "legacy"
+            self._restarting = True
+            return
+        trouble = await trouble_of(self.config, link, exchange, failure)
         if began is None:
-            if self._mode == "auto" and link.reason == "exited" and self.config.transport == "stdio":
-                self._mode = "legacy"  # it may have died of the question which protocol it speaks
-                self._restarting = True
-                return
-            self._breaker.failed(_now())
+            self.condition.not_connected(trouble)
         else:
-            self._window.lost(_now())
-            self._short_lives = self._short_lives + 1 if _now() - began < SHORT_LIFE else 0
-        self._change(await trouble_of(self.config, link, exchange, failure))
+            self.condition.lost(trouble, began)
         self.settled.set()
 
-    def _change(self, trouble: Trouble | None) -> None:
-        self.trouble = trouble
-        told = self._condition()[:2]
-        if told != self._told:
-            self._told, self._changed = told, _utc()
-        self._tell()
-        self._on_change(self.config.name)
+    def _died_of_the_question(self, link: StdioLink | HttpLink) -> bool:
+        """Whether it may have died of the question which protocol it speaks."""
+        return self._mode == "auto" and link.reason == "exited" and self.config.transport == "stdio"
+
+    def _left(self) -> None:
+        self.incarnation = None
+        self.condition.disconnected()
 
 
 def _cancelled_from_outside() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

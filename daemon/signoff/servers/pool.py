@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from loguru import logger
 
-from signoff.errors import ConfigError, NotFound, Refused
+from signoff.errors import NotFound, Refused
 from signoff.model import CallResult, Json, JsonObject, ServerView
 from signoff.servers.answers import Answers
 from signoff.servers.calling import PinChanged
-from signoff.servers.calls import Calling
-from signoff.servers.config import ServerConfig, load_servers, parse_servers
+from signoff.servers.calls import Calling, split
+from signoff.servers.config import ServerConfig
 from signoff.servers.definitions import Definitions
 from signoff.servers.diagnosis import Diagnosis, diagnose
-from signoff.servers.entry import Source
+from signoff.servers.given import Given, configs_of
 from signoff.servers.health import ServerHealth
 from signoff.servers.many import Answer, Ask, gather
 from signoff.servers.outcome import Where
 from signoff.servers.owner import CONNECT_TIMEOUT, Owner
 from signoff.servers.registry import Registry
-from signoff.servers.replicas import Replicas
+from signoff.servers.replicas import Replicas, labels
 from signoff.servers.tokens import TokenStore
-from signoff.servers.tools import exact
 from signoff.servers.tree import Keeper
 
 if TYPE_CHECKING:
@@ -43,9 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["PinChanged", "ServerPool"]
 
 _STOP_TIMEOUT = 5.0
-
-Given = Mapping[str, ServerConfig] | Mapping[str, Any] | str | Path
-"""A configuration: read already, as JSON has it, or the path of a file."""
 
 Subscriber = Callable[[str, ServerHealth], None]
 """Told the name of a server, and how it is now."""
@@ -79,7 +72,7 @@ class ServerPool:
         default_timeout: float = 30.0,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
-        configs = _configs(configs)
+        configs = configs_of(configs)
         self.default_timeout = default_timeout
         self._answers = Answers()
         self._cache = dict(cache or {})
@@ -88,25 +81,31 @@ class ServerPool:
         self._subscribers: list[Subscriber] = [] if on_change is None else [_name_only(on_change)]
         self._owners: dict[str, Owner] = {}
         self._servers: dict[str, Replicas] = {}
+        self._logs = logs
+        self._tokens = None if tokens is None else TokenStore(tokens)
+        self._connect_timeout = connect_timeout
         for name, config in configs.items():
-            labels = [name if number == 1 else f"{name}#{number}" for number in range(1, 1000)]
-            owners = {
-                label: Owner(
-                    instance,
-                    keeper=self._keeper,
-                    logs=logs,
-                    on_change=self._changed,
-                    connect_timeout=connect_timeout,
-                    label=label,
-                    cached=self._definitions.of(name),
-                    tokens=None if tokens is None else TokenStore(tokens),
-                )
-                for label, instance in zip(labels, config.instances(), strict=False)
-            }
-            self._owners.update(owners)
-            self._servers[name] = Replicas(config, list(owners.values()))
+            self._add(name, config)
         self.registry = Registry(self.views, self.health, capabilities)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def _add(self, name: str, config: ServerConfig) -> None:
+        """An owner for each replica of a server."""
+        owners = {
+            label: Owner(
+                instance,
+                keeper=self._keeper,
+                logs=self._logs,
+                on_change=self._changed,
+                connect_timeout=self._connect_timeout,
+                label=label,
+                cached=self._definitions.of(name),
+                tokens=self._tokens,
+            )
+            for label, instance in zip(labels(name), config.instances(), strict=False)
+        }
+        self._owners.update(owners)
+        self._servers[name] = Replicas(config, list(owners.values()))
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -291,11 +290,11 @@ class ServerPool:
         """
         if not isinstance(tool, str):
             arguments = tool
-            server, tool = self._split(server)
+            server, tool = split(server, self._servers)
         given = arguments or {}
         call = self._calling(server, tool, given, timeout=timeout, meta=meta, pin=pin, progress=progress)
         seconds = cache if cache is not None else self._cache.get((server, tool), 0.0)
-        key = self._cache_key(server, tool, given, pin) if seconds > 0 else None
+        key = Answers.key(self.view(server), tool, given, pin) if seconds > 0 else None
         if key is None:
             return await call.call()
         clock = asyncio.get_running_loop().time
@@ -322,19 +321,10 @@ class ServerPool:
         """
 
         def begin(ask: Ask) -> Calling:
-            server, tool = self._split(ask.name)
+            server, tool = split(ask.name, self._servers)
             return self._calling(server, tool, ask.arguments, timeout=ask.timeout)
 
         return await gather(asks, begin, concurrency=concurrency, timeout=timeout)
-
-    def _split(self, name: str) -> tuple[str, str]:
-        """`server.tool` as two; a server's name may hold dots too."""
-        fitting = [server for server in self._servers if name.startswith(f"{server}.")]
-        if fitting:
-            server = max(fitting, key=len)
-            return server, name[len(server) + 1 :]
-        server, _, tool = name.partition(".")
-        return server, tool
 
     def _calling(
         self,
@@ -355,34 +345,6 @@ class ServerPool:
         seconds = timeout if timeout is not None else found.config.timeout or self.default_timeout
         where = Where(server, tool)
         return Calling(found, where, arguments, meta=meta, pin=pin, seconds=seconds, progress=progress)
-
-    def _cache_key(
-        self, server: str, tool: str, arguments: Mapping[str, Json], pin: JsonObject | None
-    ) -> str | None:
-        """What an answer is kept under; None where what is there is not what was approved, or may act."""
-        view = self.view(server)
-        known = None if view.cached or view.tools is None else view.tools.get(tool)
-        if known is None:
-            return None
-        live: JsonObject = {"launch": view.launch, "definition": known.definition()}
-        if pin is not None and exact(pin) != exact(live):
-            return None  # the call itself says what has changed
-        return Answers.key(view.launch, known.definition(), arguments)
-
-
-def _configs(given: Given) -> Mapping[str, ServerConfig]:
-    """The configuration in whichever form it was given."""
-    if isinstance(given, str | Path):
-        path = Path(given)
-        if not path.exists():
-            raise ConfigError("There is no such file.", file=str(path))
-        return load_servers(path, os.environ)
-    if all(isinstance(config, ServerConfig) for config in given.values()):
-        return cast("Mapping[str, ServerConfig]", given)
-    here = Path.cwd()
-    text = json.dumps(given)
-    source = Source(here / "configuration", text)
-    return parse_servers(json.loads(text), os.environ, source=source, root=here, python=sys.executable)
 
 
 def _name_only(on_change: Callable[[str], None]) -> Subscriber:

@@ -7,8 +7,9 @@ flight, and on how often they go, count for all replicas together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 
 from signoff.errors import RateLimited
 from signoff.model import JsonObject, ServerView
@@ -21,6 +22,13 @@ from signoff.servers.tools import exact
 
 LONGEST_TURN = 5.0
 """Seconds that a call waits for its turn under a rate limit; for longer, its plan waits instead."""
+
+
+def labels(name: str) -> Iterator[str]:
+    """What the replicas of a server are called in logs: `mail`, `mail#2` and so on."""
+    yield name
+    for number in count(2):
+        yield f"{name}#{number}"
 
 
 class Replicas:
