@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from tzlocal import get_localzone
@@ -22,6 +22,7 @@ from signoff.gesture import NoteFacts
 from signoff.model import Folder, FrozenPlan, Gesture, JsonObject, Plan, ServerView, Tool
 from signoff.note.document import Note, gesture, parse
 from signoff.note.splice import section_ticks
+from signoff.plan.again import read_again as known_plan
 from signoff.plan.freeze import freeze, freeze_again
 from signoff.plan.read import read_plan
 from signoff.plan.times import read_time
@@ -41,6 +42,7 @@ class Reading:
         plan: what it asks for; None where it is no plan or cannot be read.
         gesture: what it says about the decision.
         problem: why it cannot be read.
+        kin: the same for readings of one plan, of which one was made from the other.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Reading:
     plan: Plan | None
     gesture: Gesture
     problem: NoteError | None
+    kin: object = field(default_factory=object, compare=False, repr=False)
 
     @property
     def id(self) -> str | None:
@@ -83,6 +86,26 @@ def read(path: str, data: bytes, catalogue: Catalogue) -> Reading:
     return Reading(path, data, sha256, note, plan, said, problem)
 
 
+def read_again(before: Reading, path: str, data: bytes) -> Reading | None:
+    """The same as `read`, at less cost, for a note that was read before; None where it changed too much.
+
+    Args:
+        before: a reading of this note, under the same name and with the same catalogue.
+        path, data: where it is, and what it says now.
+    """
+    if before.note is None or before.plan is None:
+        return None
+    try:
+        note = parse(data)
+    except NoteError:
+        return None
+    plan = known_plan(before.plan, before.note, note)
+    if plan is None:
+        return None
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Reading(path, data, sha256, note, plan, gesture(note.front), None, before.kin)
+
+
 class Readings:
     """Readings at hand: a note is read again only where its bytes or its name changed.
 
@@ -95,21 +118,34 @@ class Readings:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._kept: dict[tuple[str, str], Reading] = {}
+        self._last: dict[str, Reading] = {}
         self._bytes = 0
 
     def read(self, path: str, data: bytes) -> Reading:
         """As `read`."""
-        key = (path.rsplit("/", 1)[-1], hashlib.sha256(data).hexdigest())
+        name = path.rsplit("/", 1)[-1]
+        key = (name, hashlib.sha256(data).hexdigest())
         found = self._kept.pop(key, None)
         if found is None:
-            found = read(path, data, self._catalogue)
+            found = self._read(name, path, data)
             self._bytes += len(data)
         elif found.path != path:
             found = replace(found, path=path)
-        self._kept[key] = found
+        self._kept[key] = self._last[name] = found
         while self._bytes > self.MOST_BYTES and len(self._kept) > 1:
-            self._bytes -= len(self._kept.pop(next(iter(self._kept))).data)
+            self._drop(next(iter(self._kept)))
         return found
+
+    def _read(self, name: str, path: str, data: bytes) -> Reading:
+        last = self._last.get(name)
+        again = read_again(last, path, data) if last is not None else None
+        return again or read(path, data, self._catalogue)
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        gone = self._kept.pop(key)
+        self._bytes -= len(gone.data)
+        if self._last.get(key[0]) is gone:
+            del self._last[key[0]]
 
 
 def bind(
@@ -120,6 +156,7 @@ def bind(
     views: Mapping[str, ServerView],
     *,
     known: FrozenPlan | None = None,
+    same: FrozenPlan | None = None,
     was_approved: bool = False,
 ) -> Sight:
     """Bind a reading to the servers as they are now.
@@ -128,6 +165,8 @@ def bind(
         plan_id: the id under which the plan is known, or None for one not yet known (nothing is bound).
         known: the content frozen before. A server that is not connected now is taken as it was then,
             so that a server's restart does not look like a change; the call itself compares again.
+        same: what this very reading, or one of its kin with the same id, came to before under all the same
+            circumstances; None where it was not bound yet, or came to nothing.
         was_approved: the note lay in `Approved/` when last seen.
     """
     frozen: FrozenPlan | None = None
@@ -138,7 +177,7 @@ def bind(
         problem = _unfit(reading)
     if problem is None and reading.plan is not None and plan_id is not None:
         try:
-            frozen = (
+            frozen = same or (
                 freeze(reading.plan, plan_id, catalogue, views)
                 if known is None
                 else freeze_again(reading.plan, plan_id, catalogue, _with_known(views, known), known)
@@ -229,7 +268,7 @@ def _pinned_tool(pin: JsonObject) -> Tool:
 
 def _signed(note: Note | None) -> str | None:
     """The first pasted signature of a note."""
-    fences = note.fences if note is not None else ()
+    fences = note.fences if note is not None and FENCE in note.body else ()
     return next((fence.content for fence in fences if fence.info.split()[:1] == [FENCE]), None)
 
 

@@ -221,7 +221,8 @@ class Presence:
         state = self._parts.state.plans.get(plan_id) if plan_id else None
         was_approved = state is not None and self._parts.vault.kind_of(state.path) is Folder.APPROVED
         digest = state.digest if state else None
-        key = (reading.path, reading.sha256, folder, digest, was_approved, self.views_version)
+        circumstances = (reading.kin, reading.id, digest, self.views_version)
+        key = (circumstances, reading.path, reading.sha256, folder, was_approved)
         kept = self._bound.get(plan_id) if plan_id else None
         if kept is not None and kept[0] == key:
             return kept[1]
@@ -232,6 +233,7 @@ class Presence:
             self._parts.rules.catalogue,
             self.views(),
             known=self.frozen(state.digest) if state else None,
+            same=kept[1].frozen if kept is not None and kept[0][0] == circumstances else None,
             was_approved=was_approved,
         )
         if plan_id and state is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -118,6 +119,7 @@ class Daemon:
         await self._pool.start()
         await self._first_look()
         await sweeping
+        _collect_seldom()
         logger.info("Watching {}.", self.parts.vault.root)
         if self._once:
             await self._until_idle()
@@ -378,6 +380,17 @@ class _Changes:
         logger.debug("Server {} changed.", name)
         if self.to is not None:
             self.to()
+
+
+def _collect_seldom() -> None:
+    """Leave what is there once all has started out of every later look for cycles.
+
+    Half a million objects of modules and models never go away; looking at them again and again took a third
+    of the time in which a long note was read.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _serve(daemon: Daemon, ledger: Ledger) -> None:

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from signoff.model import Gesture, Json
 from signoff.note.front import Front, Place, read_front
-from signoff.note.lines import LINE_END, place_of, split_lines
+from signoff.note.lines import LINE_END, Line, place_of, split_lines
 from signoff.note.markdown import ITEM_MARKER, Fence, Heading, Outline, Row, outline, shown
 from signoff.note.places import error_at
 from signoff.note.section import section_rows
@@ -122,9 +123,21 @@ class Note:
         """Byte offsets of the marks of all checkboxes in lists, nested ones too, the daemon's excepted."""
         return tuple(self._byte_offset(row, column) for row, column in self._outline.checkboxes)
 
+    @property
+    def own_rows(self) -> tuple[Sequence[str], Sequence[str]] | None:
+        """The rows of the body before and after the daemon's section; None without a section."""
+        if self._section is None:
+            return None
+        first, last = self._section
+        return self._source[:first], self._source[last + 1 :]
+
     @cached_property
     def _source(self) -> tuple[str, ...]:
-        return tuple(line.text for line in split_lines(self.body))
+        return tuple(line.text for line in self._lines)
+
+    @cached_property
+    def _lines(self) -> list[Line]:
+        return split_lines(self.body)
 
     @cached_property
     def _section(self) -> tuple[int, int] | None:
@@ -148,10 +161,8 @@ class Note:
 
     @cached_property
     def _row_offsets(self) -> list[int]:
-        offsets = [self.body_offset]
-        for line in split_lines(self.body):
-            offsets.append(offsets[-1] + len((line.text + line.end).encode()))
-        return offsets
+        ends = (len((line.text + line.end).encode()) for line in self._lines)
+        return list(accumulate(ends, initial=self.body_offset))
 
     def _byte_offset(self, row: int, column: int) -> int:
         return self._row_offsets[row] + len(self._source[row][:column].encode())
