@@ -52,6 +52,7 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
     Raises:
         CallError: there is none now.
     """
+    require_kept(owner, where)
     incarnation = owner.incarnation
     if not owner.connected and owner.trouble is None:
         with contextlib.suppress(TimeoutError):
@@ -90,13 +91,27 @@ def _clause(message: str) -> str:
     return f"{message[:1].lower()}{message[1:]}".rstrip(".")
 
 
+def require_kept(owner: Owner, where: Where) -> None:
+    """Whether the server is still configured as it was when the call was made.
+
+    Raises:
+        Transient: it is not; tried again, the call meets what is there now.
+    """
+    if owner.retired:
+        raise outcome.not_sent(
+            where, "its entry in mcp_servers.json was changed meanwhile", code="server-changed"
+        )
+
+
 def check_pin(incarnation: Incarnation, owner: Owner, where: Where, pin: JsonObject | None) -> None:
     """Whether what was approved is what is there.
 
     Raises:
         PinChanged: it is not.
         Refused: the tool is not there, and none was pinned.
+        Transient: the server is configured otherwise by now.
     """
+    require_kept(owner, where)
     current = incarnation.listing.exact.get(where.tool)
     if pin is None:
         if current is None:

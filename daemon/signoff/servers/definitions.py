@@ -7,7 +7,7 @@ all the same, compared, and the file follows. See `cache` for what such knowledg
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from loguru import logger
@@ -25,14 +25,20 @@ class Definitions:
 
     def __init__(self, path: Path | None, configs: Mapping[str, ServerConfig]) -> None:
         self._path = path
-        usable = {
-            name: config for name, config in configs.items() if not config.disabled and not config.missing
-        }
         self._known: dict[str, Mapping[str, Tool]] = {}
-        if path is not None:
-            self._known.update(read_tools(path, usable))
         self._written: dict[str, Mapping[str, Tool]] = {}
+        self.follow(configs, configs)
         self._task: asyncio.Task[None] | None = None
+
+    def follow(self, configs: Mapping[str, ServerConfig], names: Iterable[str]) -> None:
+        """Looks up anew what is known of these servers, as they are configured now."""
+        changed = {name: configs[name] for name in names}
+        usable = {name: each for name, each in changed.items() if not each.disabled and not each.missing}
+        found = {} if self._path is None else read_tools(self._path, usable)
+        for name in changed:
+            self._known.pop(name, None)
+            self._written.pop(name, None)
+        self._known.update(found)
 
     def of(self, server: str) -> Mapping[str, Tool] | None:
         """What a server offered when it was last connected; None where that is not known."""

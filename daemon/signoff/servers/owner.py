@@ -61,6 +61,7 @@ class Owner:
     Attributes:
         settled: set once it was connected, or failed to, for the first time.
         incarnation: the connection, while there is one.
+        retired: it takes no further call.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Owner:
         self.settled = asyncio.Event()
         self.incarnation: Incarnation | None = None
         self.condition = Condition(standing_trouble(config), self._tell)
+        self.retired = False
         self._keeper = keeper
         self._logs = logs
         self._on_change = on_change
@@ -152,6 +154,15 @@ class Owner:
         """Ends the connection and the task, soon."""
         self._stopping = True
         self._interrupt()
+
+    def retire(self) -> None:
+        """Takes no further call: this server is not configured like this any more."""
+        self.retired = True
+
+    async def drained(self) -> None:
+        """Returns once no call is under way."""
+        if self.incarnation is not None and self.incarnation.in_flight:
+            await self.incarnation.idle.wait()
 
     def restart(self) -> None:
         """Ends the connection and makes a new one, at once."""

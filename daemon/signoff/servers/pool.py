@@ -21,6 +21,7 @@ from signoff.servers.answers import Answers
 from signoff.servers.calling import PinChanged
 from signoff.servers.calls import Calling, split
 from signoff.servers.config import ServerConfig
+from signoff.servers.crew import Crew
 from signoff.servers.definitions import Definitions
 from signoff.servers.diagnosis import Diagnosis, diagnose
 from signoff.servers.given import Given, configs_of
@@ -29,7 +30,8 @@ from signoff.servers.many import Answer, Ask, gather
 from signoff.servers.outcome import Where
 from signoff.servers.owner import CONNECT_TIMEOUT, Owner
 from signoff.servers.registry import Registry
-from signoff.servers.replicas import Replicas, labels
+from signoff.servers.replicas import Replicas
+from signoff.servers.succession import Change, change
 from signoff.servers.tokens import TokenStore
 from signoff.servers.tree import Keeper
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PinChanged", "ServerPool"]
 
-_STOP_TIMEOUT = 5.0
+_REMOVED = ServerHealth("unavailable", reason="removed", message="It is not in mcp_servers.json any more.")
 
 Subscriber = Callable[[str, ServerHealth], None]
 """Told the name of a server, and how it is now."""
@@ -79,33 +81,23 @@ class ServerPool:
         self._keeper = Keeper()
         self._definitions = Definitions(definitions, configs)
         self._subscribers: list[Subscriber] = [] if on_change is None else [_name_only(on_change)]
-        self._owners: dict[str, Owner] = {}
-        self._servers: dict[str, Replicas] = {}
-        self._logs = logs
-        self._tokens = None if tokens is None else TokenStore(tokens)
-        self._connect_timeout = connect_timeout
-        for name, config in configs.items():
-            self._add(name, config)
-        self.registry = Registry(self.views, self.health, capabilities)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        store = None if tokens is None else TokenStore(tokens)
 
-    def _add(self, name: str, config: ServerConfig) -> None:
-        """An owner for each replica of a server."""
-        owners = {
-            label: Owner(
-                instance,
+        def make(config: ServerConfig, label: str) -> Owner:
+            return Owner(
+                config,
                 keeper=self._keeper,
-                logs=self._logs,
+                logs=logs,
                 on_change=self._changed,
-                connect_timeout=self._connect_timeout,
+                connect_timeout=connect_timeout,
                 label=label,
-                cached=self._definitions.of(name),
-                tokens=self._tokens,
+                cached=self._definitions.of(config.name),
+                tokens=store,
             )
-            for label, instance in zip(labels(name), config.instances(), strict=False)
-        }
-        self._owners.update(owners)
-        self._servers[name] = Replicas(config, list(owners.values()))
+
+        self._crew = Crew(make)
+        self._servers = {name: self._crew.take_on(config) for name, config in configs.items()}
+        self.registry = Registry(self.views, self.health, capabilities)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -118,24 +110,45 @@ class ServerPool:
 
     async def start(self) -> None:
         """Starts an owner for each server, and waits for none of them."""
-        for name, owner in self._owners.items():
-            if name not in self._tasks:
-                self._tasks[name] = asyncio.create_task(owner.run(), name=f"owner of {name}")
+        self._crew.start()
 
     async def stop(self) -> None:
         """Ends every connection and every process, in about five seconds at most."""
-        for owner in self._owners.values():
-            owner.stop()
-        tasks = list(self._tasks.values())
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=_STOP_TIMEOUT)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks.clear()
+        await self._crew.stop()
         await self._definitions.close(self.views())
         # Whatever is left in the keeper's care ends with it.
         await asyncio.to_thread(self._keeper.stop)
+
+    def reconfigure(
+        self,
+        configs: Given,
+        *,
+        capabilities: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+        cache: Mapping[tuple[str, str], float] | None = None,
+    ) -> Change:
+        """Has these servers from now on, and waits for nothing; what is as it was goes on untouched.
+
+        A server that is gone, or is another now, takes no further call. Those under way end first, then its
+        processes do, and only then its successor starts.
+
+        Args:
+            configs, capabilities, cache: as for the pool itself.
+        """
+        configs = configs_of(configs)
+        found = change({name: server.config for name, server in self._servers.items()}, configs)
+        for name in (*found.changed, *found.removed):
+            self._crew.dismiss(self._servers[name])
+        fresh = (*found.added, *found.changed)
+        self._definitions.follow(configs, fresh)
+        self._servers = {
+            name: self._crew.take_on(config) if name in fresh else self._servers[name]
+            for name, config in configs.items()
+        }
+        self._cache = dict(cache or {})
+        self.registry.follow(capabilities or {})
+        for name in (*found.added, *found.changed, *found.removed):
+            self._changed(name)
+        return found
 
     async def settled(self, timeout: float) -> None:
         """Returns when every enabled server is available or has failed once, or the time (seconds) is up."""
@@ -153,6 +166,10 @@ class ServerPool:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
+    @property
+    def _owners(self) -> Mapping[str, Owner]:
+        return self._crew.owners
+
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Has `subscriber` called, in the event loop, whenever a server's condition or tools change.
 
@@ -169,7 +186,8 @@ class ServerPool:
 
     def _changed(self, name: str) -> None:
         self._definitions.changed(self.views)
-        health = self._servers[name].health()
+        server = self._servers.get(name)
+        health = _REMOVED if server is None else server.health()
         for subscriber in list(self._subscribers):
             try:
                 subscriber(name, health)

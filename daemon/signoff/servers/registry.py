@@ -75,6 +75,11 @@ class Registry:
         self._tools: dict[str, Offer] = {}
         self._by_name: dict[str, tuple[Offer, ...]] = {}
 
+    def follow(self, capabilities: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Has these names from now on, in place of those it was given before."""
+        self._capabilities = dict(capabilities)
+        self._basis = ()
+
     def tool(self, name: str) -> Offer | None:
         """The tool called `server.tool`."""
         self._follow()
@@ -129,12 +134,12 @@ class Registry:
     def _follow(self) -> None:
         """Makes the index anew where a server offers something else than when it was made."""
         views = self._views()
-        listings = [view.tools for view in views.values()]
-        if len(listings) == len(self._basis) and all(
-            one is other for one, other in zip(listings, self._basis, strict=True)
+        basis = (*views, *(view.tools for view in views.values()))
+        if len(basis) == len(self._basis) and all(
+            one is other for one, other in zip(basis, self._basis, strict=True)
         ):
             return
-        self._basis = tuple(listings)
+        self._basis = basis
         self._tools = {
             f"{name}.{tool.name}": Offer(name, tool)
             for name, view in views.items()
