@@ -302,16 +302,19 @@ class Daemon:
 
 
 @asynccontextmanager
-async def _ledger(places: Places) -> AsyncIterator[tuple[Ledger, State]]:
-    """The ledger, verified and open, and the state folded from it."""
+async def _ledger(places: Places) -> AsyncIterator[tuple[Ledger, BlobStore, State]]:
+    """The ledger, verified and open, the content beside it, and the state folded from it."""
     key = ensure_key(places.checkpoint_key)
-    ledger = Ledger.open(places.audit, blobs=places.blobs, key=key)
+    blobs = BlobStore(places.blobs)
+    ledger = Ledger.open(places.audit, blobs=places.blobs, key=key, keep=blobs.keep)
     try:
+        await asyncio.to_thread(blobs.recover)
         state = await asyncio.to_thread(fold, ledger.entries())
         ledger.on_entries = _follow(state)
-        yield ledger, state
+        yield ledger, blobs, state
     finally:
         await asyncio.to_thread(ledger.close)
+        await asyncio.to_thread(blobs.close)
 
 
 def _follow(state: State) -> Callable[[list[Entry]], None]:
@@ -342,7 +345,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
     with durable.OwnerLock(places.lock), owned_folder(vault.root):
         open_logs(settings.logs, terminal=terminal)
         try:
-            async with _ledger(places) as (ledger, state):
+            async with _ledger(places) as (ledger, blobs, state):
                 tell = _Changes()
                 pool = ServerPool(
                     configs,
@@ -362,7 +365,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
                     },
                     default_timeout=settings.execution.timeout,
                 )
-                parts = Parts(settings, rules, vault, ledger, state, BlobStore(places.blobs), pool)
+                parts = Parts(settings, rules, vault, ledger, state, blobs, pool)
                 daemon = Daemon(parts, pool, places, once=once)
                 tell.to = daemon.reconciler.servers_changed
                 await _serve(daemon, ledger)

@@ -27,6 +27,8 @@ from signoff.ledger.walk import read_entries
 from signoff.ledger.writer import Clock, Writer, utc_now
 
 Subscriber = Callable[[list[Entry]], None]
+Keep = Callable[[Sequence[bytes]], None]
+"""Makes content durable; raises `LedgerError` where it cannot."""
 _CHECKPOINT_EVERY = 1.0  # seconds
 
 
@@ -35,6 +37,7 @@ class _Request:
     """Entries that wait for the next write, and who waits for them."""
 
     drafts: list[Draft]
+    contents: Sequence[bytes]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[list[Entry]]
     on_durable: Subscriber | None
@@ -51,8 +54,9 @@ class Ledger:
             what is known no longer follows the log, and nothing more is appended.
     """
 
-    def __init__(self, directory: Path, writer: Writer) -> None:
+    def __init__(self, directory: Path, writer: Writer, keep: Keep | None = None) -> None:
         self.directory = directory
+        self._keep = keep
         self.on_entries: Subscriber | None = None
         self._writer = writer
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
@@ -70,6 +74,7 @@ class Ledger:
         *,
         blobs: Path,
         key: Ed25519PrivateKey | None,
+        keep: Keep | None = None,
         on_repair: Callable[[Repair], None] | None = None,
         clock: Clock = utc_now,
     ) -> Ledger:
@@ -79,6 +84,7 @@ class Ledger:
             directory: `logs/audit`; made where it is missing.
             blobs: the folder of blobs, to notice that a log is gone which they belonged to.
             key: signs checkpoints; None for a log without.
+            keep: makes content durable that entries speak of, right before them, in the writer's thread.
             on_repair: hears of a torn tail that was cut off.
             clock: the time of entries.
 
@@ -104,7 +110,7 @@ class Ledger:
             ) from error
         if repair and on_repair:
             on_repair(repair)
-        return cls(directory, writer)
+        return cls(directory, writer, keep)
 
     @property
     def size(self) -> int:
@@ -125,13 +131,20 @@ class Ledger:
         """All entries, from the disk."""
         return read_entries(self.directory)
 
-    async def append(self, events: Sequence[Event], *, on_durable: Subscriber | None = None) -> list[Entry]:
+    async def append(
+        self,
+        events: Sequence[Event],
+        *,
+        contents: Sequence[bytes] = (),
+        on_durable: Subscriber | None = None,
+    ) -> list[Entry]:
         """Adds events, next to each other and in this order; durable on return.
 
         A caller that is cancelled meanwhile does not stop the write.
 
         Args:
             events: what happened.
+            contents: what they speak of by its hash; durable before they are.
             on_durable: hears of the entries right after `on_entries`, also where the caller was cancelled.
 
         Raises:
@@ -146,7 +159,7 @@ class Ledger:
         with self._gate:
             if self._closed:
                 raise LedgerError("The ledger is closed.", file=str(self.directory))
-            self._queue.put(_Request(drafts, loop, done, on_durable))
+            self._queue.put(_Request(drafts, contents, loop, done, on_durable))
         return await asyncio.shield(done)
 
     def close(self) -> None:
@@ -189,6 +202,7 @@ class Ledger:
 
     def _write(self, group: list[_Request]) -> None:
         try:
+            self._keep_contents([each for request in group for each in request.contents])
             entries = iter(self._writer.append([each for request in group for each in request.drafts]))
         except LedgerError as error:
             _fail(group, error)
@@ -200,6 +214,10 @@ class Ledger:
             return
         for request in group:
             request.entries = list(itertools.islice(entries, len(request.drafts)))
+
+    def _keep_contents(self, contents: list[bytes]) -> None:
+        if contents and self._keep is not None:
+            self._keep(contents)
 
     def _tell(self, group: list[_Request]) -> None:
         for loop, requests in itertools.groupby(group, key=lambda request: request.loop):
