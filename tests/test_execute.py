@@ -21,7 +21,7 @@ from signoff.errors import (
     ServerFault,
     Transient,
 )
-from signoff.execute import CallTerms, Run
+from signoff.execution import CallTerms, Run
 from signoff.gesture import NoteFacts
 from signoff.ledger.entry import GENESIS, Entry, Event
 from signoff.ledger.state import State
@@ -226,7 +226,7 @@ def test_whatever_the_world_does_calls_are_intended_first_outcomes_recorded_and_
 def quick_retries() -> Iterable[None]:
     """Recording is tried again at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("signoff.execute.RECORD_AGAIN", 0.001)
+        patch.setattr("signoff.execution.outbox.RECORD_AGAIN", 0.001)
         yield
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signoff.graph import OPEN, Frontier, Standing, frontier, halted_by, verdict
+from signoff.graph import OPEN, Standing
 from signoff.model import SURVIVES_ALL, FrozenPlan, FrozenStep, Status, StepStatus
 
 DONE, FAILED, UNKNOWN = StepStatus.DONE, StepStatus.FAILED, StepStatus.UNKNOWN
@@ -62,31 +62,32 @@ class Played:
 
     def play(self) -> Status:
         for _ in range(200):
-            front = self.front()
-            for each, _ in front.skip:
+            ready, skips = self.next()
+            for each, _ in skips:
                 self.status[each.id] = SKIPPED
                 self.ended.append(each.id)
             flying = [name for name, status in self.status.items() if status is RUNNING]
-            moves = [("begin", each.id) for each in front.ready] + [("end", name) for name in flying]
-            if front.skip:
+            moves = [("begin", each.id) for each in ready] + [("end", name) for name in flying]
+            if skips:
                 continue
             if not moves:
-                found = verdict(self.plan, self.status)
+                found = self.standing.verdict()
                 assert found is not None, f"nobody can go on, and it has not ended: {self.status}"
                 return found
             self.move(*self.data.draw(st.sampled_from(moves)))
         raise AssertionError("it never ends")
 
-    def front(self) -> Frontier:
+    def next(self) -> tuple[list[FrozenStep], tuple[tuple[FrozenStep, str], ...]]:
         """What may be done next, as kept up to date; it is what a fresh look gives too."""
         for name, status in self.status.items():
             self.standing.update(name, status)
-        fresh = frontier(self.plan, self.status)
-        assert tuple(self.standing.ready()) == fresh.ready
-        assert self.standing.skips() == fresh.skip
-        assert self.standing.halted_by() == halted_by(self.plan, self.status)
-        assert self.standing.verdict() == verdict(self.plan, self.status)
-        return fresh
+        fresh = Standing(self.plan, self.status)
+        ready, skips = list(self.standing.ready()), self.standing.skips()
+        assert ready == list(fresh.ready())
+        assert skips == fresh.skips()
+        assert self.standing.halted_by() == fresh.halted_by()
+        assert self.standing.verdict() == fresh.verdict()
+        return ready, skips
 
     def move(self, kind: str, name: str) -> None:
         if kind == "begin":
@@ -149,7 +150,7 @@ def test_in_every_interleaving_order_is_kept_nothing_is_repeated_and_a_verdict_i
     if UNKNOWN in status.values():
         assert found is Status.UNKNOWN
     left = [name for name, how in status.items() if how in OPEN]
-    assert not left or halted_by(plan, status) is not None, f"forgotten: {left}"
+    assert not left or Standing(plan, status).halted_by() is not None, f"forgotten: {left}"
     if found is Status.FAILED:
         always = {each.id for each in plan.steps if SURVIVES_ALL in each.survives and not each.needs}
         assert not always & set(left), "a step that always runs was forgotten"
@@ -161,7 +162,7 @@ def test_in_every_interleaving_order_is_kept_nothing_is_repeated_and_a_verdict_i
 def test_a_restart_at_any_moment_changes_nothing_about_what_may_run(
     plan: FrozenPlan, data: st.DataObject
 ) -> None:
-    """The frontier depends on the statuses alone: answered questions and retries bring nothing back."""
+    """What may run depends on the statuses alone: answered questions and retries bring nothing back."""
     played = Played(plan, data)
     played.play()
     done = {name for name, how in played.status.items() if how is DONE}
@@ -180,11 +181,13 @@ def after(mode: str, on_failure: str, how: StepStatus, *, needed: bool, tolerate
     second = step("b", *(["a"] if needed else []))
     made = plan(first, second, mode=mode, on_failure=on_failure)
     statuses = {"a": how, "b": PENDING}
-    front = frontier(made, statuses)
-    if halted_by(made, statuses):
-        assert front.ready == front.skip == ()
+    standing = Standing(made, statuses)
+    ready, skips = list(standing.ready()), standing.skips()
+    if standing.halted_by():
+        assert not ready
+        assert not skips
         return "halted"
-    return "runs" if front.ready else "skipped" if front.skip else "waits"
+    return "runs" if ready else "skipped" if skips else "waits"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +214,7 @@ def test_what_a_step_does_after_another(
 
 def ready(made: FrozenPlan, *how: StepStatus) -> list[str]:
     statuses = {each.id: status for each, status in zip(made.steps, how, strict=True)}
-    return [each.id for each in frontier(made, statuses).ready]
+    return [each.id for each in Standing(made, statuses).ready()]
 
 
 def test_sequential_steps_follow_each_other_and_parallel_ones_only_what_they_need() -> None:
@@ -232,14 +235,14 @@ def test_a_skipped_step_does_not_let_its_successor_overtake_what_is_above_both()
 
 def test_a_call_under_way_keeps_the_verdict_open_even_after_a_failure() -> None:
     made = plan(step("a"), step("b"), mode="parallel")
-    assert verdict(made, {"a": FAILED, "b": RUNNING}) is None
-    assert verdict(made, {"a": FAILED, "b": DONE}) is Status.FAILED
-    assert verdict(made, {"a": FAILED, "b": UNKNOWN}) is Status.UNKNOWN
+    assert Standing(made, {"a": FAILED, "b": RUNNING}).verdict() is None
+    assert Standing(made, {"a": FAILED, "b": DONE}).verdict() is Status.FAILED
+    assert Standing(made, {"a": FAILED, "b": UNKNOWN}).verdict() is Status.UNKNOWN
 
 
 def run_after(made: FrozenPlan, **how: StepStatus) -> list[str]:
     statuses = {each.id: how.get(each.id, PENDING) for each in made.steps}
-    return [each.id for each in frontier(made, statuses).ready]
+    return [each.id for each in Standing(made, statuses).ready()]
 
 
 @pytest.mark.promise("7")
@@ -249,9 +252,9 @@ def test_a_step_that_always_runs_does_so_after_a_failure_that_halted_the_plan(mo
     made = plan(step("a"), step("b", "a"), last, mode=mode)
     assert run_after(made, a=FAILED) == ["last"], "b cannot run any more, and is not waited for"
     assert run_after(made, a=FAILED, last=DONE) == []
-    assert verdict(made, {"a": FAILED, "b": PENDING, "last": PENDING}) is None
-    assert verdict(made, {"a": FAILED, "b": PENDING, "last": RUNNING}) is None
-    assert verdict(made, {"a": FAILED, "b": PENDING, "last": DONE}) is Status.FAILED
+    assert Standing(made, {"a": FAILED, "b": PENDING, "last": PENDING}).verdict() is None
+    assert Standing(made, {"a": FAILED, "b": PENDING, "last": RUNNING}).verdict() is None
+    assert Standing(made, {"a": FAILED, "b": PENDING, "last": DONE}).verdict() is Status.FAILED
 
 
 @pytest.mark.promise("1.2")
@@ -259,7 +262,7 @@ def test_a_step_that_always_runs_does_so_after_a_failure_that_halted_the_plan(mo
 def test_nothing_runs_after_an_unknown_outcome_not_even_what_always_runs(mode: str) -> None:
     made = plan(step("a"), step("last", survives=(SURVIVES_ALL,)), mode=mode)
     assert run_after(made, a=UNKNOWN) == []
-    assert verdict(made, {"a": UNKNOWN, "last": PENDING}) is Status.UNKNOWN
+    assert Standing(made, {"a": UNKNOWN, "last": PENDING}).verdict() is Status.UNKNOWN
 
 
 def test_a_step_that_reads_one_failure_does_not_run_after_another_one() -> None:
@@ -271,7 +274,7 @@ def test_a_step_that_reads_one_failure_does_not_run_after_another_one() -> None:
 
 def test_where_the_plan_goes_on_a_survivor_of_what_it_needs_is_not_skipped() -> None:
     made = plan(step("a"), step("b", "a"), step("c", "b", survives=("b",)), on_failure="continue")
-    assert [each.id for each, _ in frontier(made, {"a": FAILED, "b": PENDING, "c": PENDING}).skip] == ["b"]
+    assert [each.id for each, _ in Standing(made, {"a": FAILED, "b": PENDING, "c": PENDING}).skips()] == ["b"]
     assert run_after(made, a=FAILED, b=SKIPPED) == ["c"]
 
 

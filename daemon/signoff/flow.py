@@ -1,6 +1,6 @@
 """Where a running plan stands and what may come next: steps, the items of a `for_each`, and taking back.
 
-A pure state machine over `signoff.graph`; the run (`signoff.execute`) tells it what happened and asks what
+A pure state machine over `signoff.graph`; the run (`signoff.execution`) tells it what happened and asks what
 is due. It knows three kinds of things to call:
 
 * a step as it stands in the plan;
@@ -247,6 +247,12 @@ class Flow:
         return self.undoing
 
     # ------------------------------------------------------------ how it ends
+
+    def ended_groups(self) -> Iterator[tuple[str, int]]:
+        """The steps with `for_each` whose items have ended, with how many of these are done."""
+        for name, group in self._groups.items():
+            if self.statuses[name] in ENDED:
+                yield name, group.counts[StepStatus.DONE]
 
     def halted_by(self) -> str | None:
         """What stops the plan: the step, or the item or undo of unknown outcome."""

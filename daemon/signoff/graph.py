@@ -16,26 +16,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from signoff.model import SURVIVES_ALL, FrozenPlan, FrozenStep, Status, StepStatus
 
 OPEN = frozenset({StepStatus.PENDING, StepStatus.WAITING})
 _UNENDED = OPEN | {StepStatus.RUNNING}
 _BAD = frozenset({StepStatus.FAILED, StepStatus.CANCELLED})
-
-
-@dataclass(frozen=True, slots=True)
-class Frontier:
-    """What may be done next.
-
-    Attributes:
-        ready: steps whose call may be intended now, in the plan's order.
-        skip: steps that can no longer run, each with the id of the step that stands in the way.
-    """
-
-    ready: tuple[FrozenStep, ...]
-    skip: tuple[tuple[FrozenStep, str], ...]
 
 
 def passable(step: FrozenStep, status: StepStatus, after: FrozenStep) -> bool | None:
@@ -269,22 +255,3 @@ def keep(numbers: list[int], number: int, *, there: bool) -> None:
             insort(numbers, number)
         else:
             del numbers[bisect_left(numbers, number)]
-
-
-# ---------------------------------------------------------------- at one moment
-
-
-def frontier(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> Frontier:
-    """What may be done next, given where each step stands."""
-    standing = Standing(plan, statuses)
-    return Frontier(tuple(standing.ready()), standing.skips())
-
-
-def halted_by(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> str | None:
-    """The step that stops the whole plan, or None."""
-    return Standing(plan, statuses).halted_by()
-
-
-def verdict(plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> Status | None:
-    """How the plan has ended; None while something is open or under way."""
-    return Standing(plan, statuses).verdict()

@@ -28,7 +28,7 @@ from signoff.errors import (
     OutsideLimits,
     SignoffError,
 )
-from signoff.execute import CallTerms, Run
+from signoff.execution import CallTerms, Run
 from signoff.flow import origin_id
 from signoff.ledger.entry import Event
 from signoff.limits import final_arguments, first_broken
@@ -76,7 +76,7 @@ class Clock(Protocol):
 
 
 class Runs:
-    """All runs of the daemon; also the world that each of them sees (`signoff.execute.World`).
+    """All runs of the daemon; also the world that each of them sees (`signoff.execution.World`).
 
     Attributes:
         slots: places for calls in flight, over all plans and servers.

@@ -1,0 +1,113 @@
+"""What a run records of itself, its intents and outcomes aside: how it goes on, waits and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from signoff.approval import ApprovedPlan
+from signoff.errors import SignoffError
+from signoff.execution.world import World, stamp
+from signoff.flow import Flow
+from signoff.ledger.entry import Event
+from signoff.model import FrozenStep, Json, JsonObject, Status, StepStatus
+
+
+def text_of(value: Json) -> str:
+    """A value in one line of JSON."""
+    return orjson.dumps(value).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events of one run."""
+
+    world: World
+    flow: Flow
+
+    def started(self, approved: ApprovedPlan) -> Event:
+        """The run begins, or goes on."""
+        state = self.world.state_of(approved.frozen.id)
+        resumed = any(step.status is not StepStatus.PENDING for step in state.steps.values())
+        return self._event("started", {"resumed": True} if resumed else {})
+
+    def waits(self, until: datetime) -> Event:
+        """Nothing happens before a time."""
+        waits = self.flow.waits()
+        step = min(waits, key=lambda name: waits[name])
+        last = self.flow.attempts[step][-1]
+        reason = last.outcome.value if last.outcome else "waiting"
+        return self._event(
+            "waiting", {"reason": reason.replace("_", "-"), "step": step, "until": stamp(until)}
+        )
+
+    def finished(self, status: Status, unrecorded: Sequence[Event]) -> Event:
+        """The plan has ended so.
+
+        Args:
+            status: how.
+            unrecorded: what is recorded together with it, and may say why.
+        """
+        data: JsonObject = {"status": status.value}
+        culprit = self.flow.halted_by()
+        if culprit is not None and status is not Status.DONE:
+            step = self.world.state_of(self.flow.plan.id).steps.get(culprit)
+            data["step"] = culprit
+            for event in reversed(unrecorded):
+                if event.step == culprit and "reason" in event.data:
+                    data["reason"], data["message"] = event.data["reason"], event.data.get("message", "")
+                    break
+            else:
+                if step is not None:
+                    data["reason"], data["message"] = step.reason, step.message
+        return self._event("finished", data)
+
+    def skipped(self, step: FrozenStep, reason: str, message: str) -> Event:
+        """A step that is not called."""
+        return self._step(step, StepStatus.SKIPPED, reason, message)
+
+    def failed(self, step: FrozenStep, error: SignoffError) -> Event:
+        """A step that could not be called."""
+        return self._step(step, StepStatus.FAILED, error.code, str(error))
+
+    def added(self, called: FrozenStep, step: FrozenStep) -> Event:
+        """An item, or an undo, is a call of its own from here on; said again it changes nothing."""
+        state = self.world.state_of(self.flow.plan.id)
+        name = state.steps[step.id].name
+        of = self.flow.members.get(step.id, ())
+        label = f"{name} ({of.index(called) + 1} of {len(of)})" if called in of else f"Take back: {name}"
+        data: JsonObject = {
+            "of": step.id,
+            "name": label,
+            "action": called.action,
+            "call": called.calls[0].name,
+        }
+        if called.id in self.flow.items:
+            secret = self.world.terms(self.flow.plan, step).secret
+            data["item"] = self.world.summary(self.flow.items[called.id], secret)
+        return self._event("added", data, called.id)
+
+    def groups(self) -> list[Event]:
+        """How steps with `for_each` ended, where it is not recorded yet."""
+        recorded = self.world.state_of(self.flow.plan.id).steps
+        ended = self.flow.ended_groups()
+        return [
+            self._step(
+                self.flow.standing.step(name),
+                self.flow.statuses[name],
+                "" if self.flow.statuses[name] is StepStatus.DONE else "items-failed",
+                f"{done} of {len(self.flow.members[name])} items are done.",
+            )
+            for name, done in ended
+            if recorded[name].status is not self.flow.statuses[name]
+        ]
+
+    def _step(self, step: FrozenStep, status: StepStatus, reason: str, message: str) -> Event:
+        said = self.world.summary(message, ())
+        return self._event("step", {"status": status.value, "reason": reason, "message": said}, step.id)
+
+    def _event(self, kind: str, data: JsonObject, step: str | None = None) -> Event:
+        return Event(kind, plan=self.flow.plan.id, step=step, digest=self.flow.plan.digest, data=data)

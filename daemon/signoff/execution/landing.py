@@ -1,0 +1,145 @@
+"""The call itself, and how it landed: what is recorded of it, and where its step stands after."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from signoff.errors import CallError, GateRefused, SignoffError
+from signoff.execution.outbox import Outbox
+from signoff.execution.world import Begin, Ended, World, now, stamp
+from signoff.flow import Flow
+from signoff.ledger.entry import Event
+from signoff.model import Attempt, CallResult, Json, JsonObject, OutcomeClass, StepStatus
+from signoff.redact import secret_values
+from signoff.sequel import Sequel, class_of, sequel
+
+EARLIER = "An earlier attempt was sent, and it is not known whether that one happened."
+STOPPED = "The daemon was stopped during the call."
+
+
+async def make(world: World, begin: Begin) -> Ended:
+    """Make the call, and give its place back; never raises for what a server or a cancellation does."""
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    result: CallResult | None = None
+    error: SignoffError | None = None
+    try:
+        result = await world.call(begin.call, timeout=begin.terms.timeout, meta=begin.meta, pin=begin.pin)
+    except SignoffError as failed:
+        error = failed
+    except asyncio.CancelledError:
+        error = stopped()
+    except Exception as defect:  # noqa: BLE001  whatever went wrong in here, the call may have gone out
+        error = SignoffError(f"Making the call failed: {defect!r}.", code="outcome-unknown")
+    finally:
+        world.slots.give_back()
+    return Ended(begin, result, error, (clock() - start) * 1000)
+
+
+def stopped() -> SignoffError:
+    """A call that the end of the daemon broke off."""
+    return SignoffError(STOPPED, code="outcome-unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """How a call ended.
+
+    Attributes:
+        event: its outcome, to record.
+        status: where its step stands now.
+        refusal: what ends the run, or None.
+    """
+
+    event: Event
+    status: StepStatus
+    refusal: GateRefused | None = None
+
+
+async def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed:
+    """Class a call that ended, keep its result, and bring its attempt up to date."""
+    begin = ended.begin
+    attempt = flow.attempts[begin.step.id][-1]
+    attempt.outcome, reason, message, retry_after = _classified(ended)
+    follow = _follow(world, begin, flow.attempts[begin.step.id], attempt.outcome, retry_after)
+    if follow.outcome is not attempt.outcome:
+        attempt.outcome, message = follow.outcome, f"{message} {EARLIER}"
+    data: JsonObject = {"class": attempt.outcome.value, "ms": round(ended.milliseconds, 1)}
+    if ended.result is not None:
+        attempt.result = await outbox.keep(ended.result)
+        data["result"] = attempt.result
+        data["summary"] = _said_by(world, begin, ended.result.text)
+    else:
+        data["reason"], data["message"] = reason, _said_by(world, begin, message)
+    if isinstance(ended.error, CallError) and ended.error.detail:
+        data["summary"] = _said_by(world, begin, ended.error.detail)
+    status = _status_after(attempt.outcome)
+    if follow.again:
+        until = now() + timedelta(seconds=follow.delay)
+        flow.until[begin.step.id] = until
+        data["again"], data["until"] = True, stamp(until)
+        status = StepStatus.WAITING
+    refusal = GateRefused(message, code=reason) if reason == "definition-changed" else None
+    world.said(flow.plan.id, begin.step.id, "RESPONSE", _response(attempt.outcome, data))
+    return Landed(_outcome(flow, begin, data), status, refusal)
+
+
+def _follow(
+    world: World, begin: Begin, attempts: list[Attempt], outcome: OutcomeClass, retry_after: float | None
+) -> Sequel:
+    return sequel(
+        begin.step,
+        attempts,
+        outcome,
+        repeatable=begin.repeatable,
+        retries=begin.terms.retries,
+        retry_delay=world.retry_delay,
+        retry_after=retry_after,
+        jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
+    )
+
+
+def _outcome(flow: Flow, begin: Begin, data: JsonObject) -> Event:
+    return Event(
+        "outcome",
+        plan=flow.plan.id,
+        step=begin.step.id,
+        attempt=begin.attempt,
+        server=begin.call.server,
+        tool=begin.call.tool,
+        digest=flow.plan.digest,
+        data=data,
+    )
+
+
+def _said_by(world: World, begin: Begin, text: str) -> Json:
+    """What a server said, without the secret arguments it was given and may have repeated."""
+    hidden = secret_values(dict(begin.call.arguments), begin.terms.secret)
+    return world.summary(text, (), hidden)
+
+
+def _classified(ended: Ended) -> tuple[OutcomeClass, str, str, float | None]:
+    """Class, reason code, message and the server's wait in seconds."""
+    error = ended.error
+    if error is None:
+        return OutcomeClass.DONE, "", "", None
+    if isinstance(error, CallError):
+        return class_of(error), error.code, str(error), getattr(error, "retry_after", None)
+    if error.code == "definition-changed":
+        return OutcomeClass.TRANSIENT, error.code, str(error), None
+    return OutcomeClass.UNKNOWN, error.code, str(error), None
+
+
+def _status_after(outcome: OutcomeClass) -> StepStatus:
+    if outcome is OutcomeClass.DONE:
+        return StepStatus.DONE
+    return StepStatus.UNKNOWN if outcome is OutcomeClass.UNKNOWN else StepStatus.FAILED
+
+
+def _response(outcome: OutcomeClass, data: Mapping[str, Json]) -> str:
+    words = data.get("summary") or data.get("message") or ""
+    return f"{outcome.value} {words}".strip()

@@ -1,0 +1,75 @@
+"""What a run has to record: kept until it is durable, however often that takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from signoff.errors import LedgerError
+from signoff.execution.world import World
+from signoff.ledger.entry import Event
+from signoff.model import CallResult, Json
+
+RECORD_AGAIN = 1.0
+"""Seconds between attempts to record an outcome while the ledger cannot be written."""
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What ended, and is not recorded yet.
+
+    Attributes:
+        events: what waits to be recorded, in order.
+        trouble: why the ledger could not be written, or None; nothing more is called after it.
+        abandoned: nobody waits for the run any more: what cannot be recorded now is given up.
+    """
+
+    world: World
+    events: list[Event] = field(default_factory=list)
+    trouble: LedgerError | None = None
+    abandoned: bool = False
+
+    async def record(self, intents: Sequence[Event]) -> bool:
+        """What ended and what is about to leave, in one durable write; False where it failed.
+
+        Then what ended stays here until it can be recorded, and the intents are given up.
+        """
+        events = [*self.events, *intents]
+        if not events:
+            return True
+        try:
+            await self.world.record(events)
+        except LedgerError as error:
+            self.trouble = error
+            return False
+        self.events.clear()
+        return True
+
+    async def keep(self, result: CallResult) -> str | None:
+        """Store a result. Where that fails the call has happened all the same: it is recorded without."""
+        while True:
+            try:
+                return await self.world.keep(_encoded(result.to_json()))
+            except (LedgerError, OSError):
+                if self.abandoned:
+                    return None
+                await asyncio.sleep(RECORD_AGAIN)
+
+    async def again(self) -> bool:
+        """Wait before recording once more; False where nobody waits for it."""
+        if self.abandoned:
+            return False  # after the restart an intent without an outcome is unknown
+        await asyncio.sleep(RECORD_AGAIN)
+        return True
+
+
+def _encoded(value: Json) -> bytes:
+    """A result as it is kept; also one with numbers or texts that strict JSON does not allow."""
+    try:
+        return orjson.dumps(value)
+    except (orjson.JSONEncodeError, RecursionError):
+        return json.dumps(value).encode()

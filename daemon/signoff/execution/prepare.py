@@ -1,0 +1,121 @@
+"""What must hold before a call: the gate, the limits, the tool's schema; and the intent to record."""
+
+from __future__ import annotations
+
+import hashlib
+
+from signoff.approval import ApprovedPlan, admit
+from signoff.canonical import digest_of
+from signoff.errors import GateRefused, OutsideLimits, SignoffError
+from signoff.execution.events import text_of
+from signoff.execution.values import Values
+from signoff.execution.world import Begin, CallTerms, World, now, stamp
+from signoff.flow import Flow, origin_id
+from signoff.ledger.entry import Event
+from signoff.model import Call, FrozenStep, JsonObject
+from signoff.sequel import next_call
+
+
+async def prepare(world: World, flow: Flow, values: Values, step: FrozenStep) -> Begin | None:
+    """A call that may leave once its intent is durable; None where the step's condition is false.
+
+    Raises:
+        GateRefused: the gate refuses, or a limit does not hold; nothing of the plan may leave.
+        SignoffError: this step cannot be called; it has failed.
+    """
+    plan = flow.plan
+    attempts = flow.attempts[step.id]
+    terms = world.terms(plan, step)
+    index = next_call(step, attempts, terms.retries)
+    if index is None:
+        raise SignoffError("No server could be reached for this step.", code="not-sent")
+    chosen = step.calls[index]
+    approved = admit(await world.facts(plan.id), origin_id(step.id), chosen)
+    locked_out = world.locked_out(chosen.server)
+    if locked_out:
+        raise GateRefused(locked_out, code="authentication")
+    if not values.wanted(step):
+        return None
+    key = _key(world, plan.id, step)
+    call = _with_key(values.final(step, chosen), terms, index, key)
+    _require_within_limits(world, flow, step, call, terms)
+    _require_fit(world, flow, chosen, call)
+    number = max((made.number for made in attempts), default=0) + 1
+    keyed = len(terms.key_argument) > index and terms.key_argument[index] is not None
+    return Begin(
+        step=step,
+        call=call,
+        attempt=number,
+        intent=Event(
+            "intent",
+            plan=plan.id,
+            step=step.id,
+            attempt=number,
+            server=call.server,
+            tool=call.tool,
+            digest=approved.frozen.digest,
+            data={
+                "arguments": world.summary(dict(call.arguments), terms.secret),
+                "key": key,
+                "sha256": digest_of(dict(call.arguments)),
+                **({"keyed": True} if keyed else {}),
+            },
+        ),
+        meta=_meta(world, step, number, key, approved),
+        pin=plan.pins[chosen.name],
+        terms=terms,
+        repeatable=terms.repeatable[index],
+    )
+
+
+def _with_key(call: Call, terms: CallTerms, index: int, key: str) -> Call:
+    """The call with the idempotency key where its tool takes one."""
+    name = terms.key_argument[index] if index < len(terms.key_argument) else None
+    return call if name is None else Call(call.server, call.tool, {**call.arguments, name: key})
+
+
+def _require_within_limits(world: World, flow: Flow, step: FrozenStep, call: Call, terms: CallTerms) -> None:
+    """Limits hold over the final arguments, or a person has approved exactly these since."""
+    wrong = world.within_limits(flow.plan, step, call)
+    if not wrong:
+        return
+    final = digest_of(dict(call.arguments))
+    if world.state_of(flow.plan.id).exceptions.get(step.id) == final:
+        return
+    shown = text_of(world.shown(dict(call.arguments), terms.secret))
+    raise OutsideLimits(
+        f"Step {step.id}: {wrong} It would be called as {call.name} with {shown}. "
+        "To allow exactly this call, approve again.",
+        step=step.id,
+        arguments=final,
+    )
+
+
+def _require_fit(world: World, flow: Flow, chosen: Call, final: Call) -> None:
+    """Arguments that were filled in just now must fit the tool's schema, as the others did before."""
+    if chosen.arguments == final.arguments:
+        return
+    wrong = world.misfit(flow.plan, final)
+    if wrong:
+        raise SignoffError(wrong, code="argument-invalid")
+
+
+def _key(world: World, plan_id: str, step: FrozenStep) -> str:
+    """The idempotency key: the same for every attempt under one approval."""
+    state = world.state_of(plan_id)
+    source = f"{plan_id}\n{state.digest}\n{state.presentation}\n{step.id}"
+    return hashlib.sha256(source.encode()).hexdigest()[:32]
+
+
+def _meta(world: World, step: FrozenStep, number: int, key: str, approved: ApprovedPlan) -> JsonObject:
+    plan_id = approved.frozen.id
+    return {
+        "signoff/plan": plan_id,
+        "signoff/step": step.id,
+        "signoff/attempt": number,
+        "signoff/digest": approved.frozen.digest,
+        "signoff/risk": world.state_of(plan_id).risk,
+        "signoff/approvers": [given.approver for given in approved.approvals],
+        "signoff/time": stamp(now()),
+        "signoff/idempotency-key": key,
+    }

@@ -1,0 +1,357 @@
+"""The coordinator of one run, and its loop.
+
+A single coordinator a plan writes to the ledger; each call is a task of its own. The loop:
+
+    ask what may run next (flow), ask the gate for it, record what ended together with what is about
+    to leave (one write, one fsync), let the calls go, wait for the next thing to happen.
+
+So the outcome of one step and the intent of the next are one durable write, and no call leaves before
+its intent is durable. What ended is recorded even when the run is being stopped; if the ledger cannot
+be written, nothing more is called and the outcomes are kept until it can.
+
+The run ends by itself when the plan has ended, when nothing can happen before a later time (`until`),
+or when the gate refuses. It decides nothing about the note.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from signoff.approval import admit
+from signoff.errors import GateRefused, SignoffError
+from signoff.execution import landing
+from signoff.execution.events import Events, text_of
+from signoff.execution.outbox import Outbox
+from signoff.execution.prepare import prepare
+from signoff.execution.values import Values
+from signoff.execution.world import Begin, Ended, World, now, stamp
+from signoff.flow import Flow, origin_id
+from signoff.model import Attempt, FrozenPlan, FrozenStep, StepStatus
+from signoff.plan import conditions
+
+PATIENCE = 30.0
+"""Seconds that a run waits by itself; for longer it ends and is started again in time."""
+WORTH_TELLING = 1.0
+"""Seconds; a plan that waits for longer says so in its note."""
+
+
+@dataclass(slots=True)
+class Run:
+    """The coordinator of one run.
+
+    Attributes:
+        plan_id: which plan.
+        world: everything around it.
+        stop: set to end the run: no further call leaves; those in flight are awaited.
+        refusal: what the gate refused with, or None.
+    """
+
+    plan_id: str
+    world: World
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    refusal: GateRefused | None = None
+    _outbox: Outbox = field(init=False)
+    _flow: Flow = field(init=False)
+    _values: Values = field(init=False)
+    _events: Events = field(init=False)
+    _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
+    _place: asyncio.Task[None] | None = None
+    _stopping: asyncio.Task[bool] | None = None
+    _holding: bool = False
+    _told: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._outbox = Outbox(self.world)
+
+    async def go(self) -> datetime | None:
+        """Run until the plan ends, must wait for long, or is refused.
+
+        Returns:
+            When to run again, where the run ended only because it has to wait; else None.
+
+        Raises:
+            GateRefused: where the gate refused, before or in the middle; nothing was called after it.
+            LedgerError: where the ledger cannot be written; nothing was called after it.
+        """
+        approved = admit(await self.world.facts(self.plan_id))
+        self._load(approved.frozen)
+        self._outbox.events.append(self._events.started(approved))
+        try:
+            await self._loop()
+            if not self._ending() and self._take_back():
+                await self._loop()
+        finally:
+            await self._leave()
+        trouble = self._outbox.trouble
+        if self.refusal is None and trouble is None:
+            return await self._conclude()
+        if trouble is not None:  # what has happened must be recorded; all else is found again
+            self._outbox.events = [event for event in self._outbox.events if event.event == "outcome"]
+        await self._flush()
+        raise trouble or self.refusal or AssertionError
+
+    def _load(self, frozen: FrozenPlan) -> None:
+        """Take the picture from the ledger's state; from here on it follows what is recorded."""
+        self._flow = Flow.of(frozen, self.world.state_of(self.plan_id))
+        self._values = Values(self.world, self._flow)
+        self._events = Events(self.world, self._flow)
+
+    def abandon(self) -> None:
+        """Stop waiting for the calls in flight: they are recorded as unknown, if that is possible now."""
+        self._outbox.abandoned = True
+        self.stop.set()
+        for task in self._flying:
+            task.cancel()
+
+    # ------------------------------------------------------------ the loop
+
+    async def _loop(self) -> None:
+        while True:
+            self._take_answers()
+            begins = [] if self._ending() else await self._begin_ready()
+            if not begins and not self._flying and (self._ending() or not self._may_continue()):
+                return  # what ended is recorded together with the conclusion
+            if not begins and not self._flying:
+                self._tell_the_wait()
+            if await self._record(begins):
+                for begin in begins:
+                    self._fly(begin)
+            if self._flying or (not self._ending() and self._may_continue()):
+                await self._next_event()
+            await self._take_landed()
+
+    def _ending(self) -> bool:
+        return self.stop.is_set() or self.refusal is not None or self._outbox.trouble is not None
+
+    def _take_answers(self) -> None:
+        """A person may say what happened to one call while others are still under way."""
+        recorded = self.world.state_of(self.plan_id).steps
+        for step in sorted(self._flow.unknown):
+            known = recorded.get(step)
+            if known is None or step in self._flow.members:
+                continue
+            if known.status in {StepStatus.DONE, StepStatus.PENDING}:
+                self._flow.attempts[step] = list(known.attempts)
+                self._flow.mark(step, known.status)
+
+    def _tell_the_wait(self) -> None:
+        """Where nothing happens for a while, the note says so."""
+        until = min(self._flow.waits().values(), default=None)
+        if until is None or self._place is not None or until == self._told:
+            return
+        if (until - now()).total_seconds() > WORTH_TELLING:
+            self._outbox.events.append(self._events.waits(until))
+            self._told = until
+
+    def _may_continue(self) -> bool:
+        """Is there a step to begin now, a place to wait for, or a short time to sit out?"""
+        if self._place is not None:
+            return True
+        if next(self._due(), None) is not None:
+            return True
+        return any((until - now()).total_seconds() <= PATIENCE for until in self._flow.waits().values())
+
+    def _due(self) -> Iterator[FrozenStep]:
+        """Steps that may be called now, those in flight and those that wait left out."""
+        flying = {begin.step.id for begin in self._flying.values()}
+        while skips := self._flow.skips():
+            for step, blocker in skips:
+                self._skip(step, "needs-failed", f"Skipped: step {blocker} did not succeed.")
+        return self._flow.due(now(), flying)
+
+    async def _begin_ready(self) -> list[Begin]:
+        """Prepare every step that may be called now, as far as there are places.
+
+        A refusal of the gate holds for all of them: none of those prepared leaves.
+        """
+        begins: list[Begin] = []
+        again = True
+        while again:
+            again = False
+            for step in self._due():
+                if self._to_unfold(step):
+                    again = True  # its items can be called now, or it has ended
+                    continue
+                if not self._take_place():
+                    return begins
+                begin = await self._try_to_begin(step)
+                if self.refusal is not None:
+                    self._call_off(begins)
+                    return []
+                if begin is None:
+                    again = True  # it was skipped or failed: others may follow now
+                else:
+                    begins.append(begin)
+        if self._holding:
+            self._holding = False
+            self.world.slots.give_back()
+        return begins
+
+    def _to_unfold(self, step: FrozenStep) -> bool:
+        """Take the list of a step with `for_each`, once; False for everything else."""
+        if step.for_each is None or step.id in self._flow.members:
+            return False
+        try:
+            own = step.condition is not None and not conditions.names_in_condition(step.condition).item
+            if own and not self._values.wanted(step):
+                self._skip(step, "condition-false", "Skipped: its condition is false.")
+                return True
+            values = self._values.items(step)
+        except SignoffError as error:
+            self._fail(step, error)
+            return True
+        members = self._flow.unfold(step, values)
+        self._outbox.events.extend(self._events.added(member, step) for member in members)
+        return True
+
+    def _take_back(self) -> bool:
+        """Begin to take back what was done, where the plan failed and asks for it."""
+        undos = self._flow.take_back()
+        for undo in undos:
+            self._outbox.events.append(self._events.added(undo, self._flow.standing.step(origin_id(undo.id))))
+        return bool(undos)
+
+    async def _try_to_begin(self, step: FrozenStep) -> Begin | None:
+        """Prepare a step; None where it was skipped, has failed, or the gate has refused."""
+        begin: Begin | None = None
+        try:
+            begin = await prepare(self.world, self._flow, self._values, step)
+            if begin is None:
+                self._skip(step, "condition-false", "Skipped: its condition is false.")
+        except GateRefused as refusal:
+            self.refusal = refusal
+        except SignoffError as error:
+            self._fail(step, error)
+        if begin is None:
+            self.world.slots.give_back()
+        else:
+            self._flow.mark(step.id, StepStatus.RUNNING)
+        return begin
+
+    def _call_off(self, begins: Sequence[Begin]) -> None:
+        """These calls do not leave: no intent of theirs was recorded."""
+        for begin in begins:
+            self._flow.mark(begin.step.id, StepStatus.PENDING)
+            self.world.slots.give_back()
+
+    def _skip(self, step: FrozenStep, reason: str, message: str) -> None:
+        self._flow.mark(step.id, StepStatus.SKIPPED)
+        self._outbox.events.append(self._events.skipped(step, reason, message))
+
+    def _fail(self, step: FrozenStep, error: SignoffError) -> None:
+        self._flow.mark(step.id, StepStatus.FAILED)
+        self._outbox.events.append(self._events.failed(step, error))
+
+    # ------------------------------------------------------------ waiting
+
+    def _take_place(self) -> bool:
+        """A place for one call, now; otherwise get in line, and the loop is woken when it comes."""
+        if self._holding:
+            self._holding = False
+            return True
+        if self._place is not None:
+            return False
+        if self.world.slots.take():
+            return True
+        priority = self.world.state_of(self.plan_id).priority
+        self._place = asyncio.ensure_future(self.world.slots.wait(priority))
+        return False
+
+    async def _next_event(self) -> None:
+        """Wait until a call ends, a place is free, a wait is over, or the run is to stop."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self.stop.wait())
+        waits: set[asyncio.Future[object]] = {cast("asyncio.Future[object]", task) for task in self._flying}
+        if self._place is not None:
+            waits.add(cast("asyncio.Future[object]", self._place))
+        if not self.stop.is_set():
+            waits.add(cast("asyncio.Future[object]", self._stopping))
+        await asyncio.wait(waits, timeout=self._nap(), return_when=asyncio.FIRST_COMPLETED)
+        if self._place is not None and self._place.done():
+            self._place = None
+            self._holding = True
+
+    def _nap(self) -> float | None:
+        """Seconds until the next wait of a step is over; None where no step waits."""
+        waits = self._flow.waits()
+        if not waits or self._ending():
+            return None
+        left = min((until - now()).total_seconds() for until in waits.values())
+        return max(0.0, left) if left > 0 or next(self._due(), None) is not None else None
+
+    async def _leave(self) -> None:
+        """Give back what is held, however the loop ended."""
+        if self._stopping is not None:
+            self._stopping.cancel()
+            self._stopping = None
+        if self._place is not None:
+            self._place.cancel()
+            await asyncio.gather(self._place, return_exceptions=True)
+            self._holding = not self._place.cancelled()  # it came at the last moment
+            self._place = None
+        if self._holding:
+            self._holding = False
+            self.world.slots.give_back()
+
+    # ------------------------------------------------------------ the call and after it
+
+    def _fly(self, begin: Begin) -> None:
+        """Let a call go whose intent is durable."""
+        call, step = begin.call, begin.step.id
+        self._flow.attempts[step].append(Attempt(begin.attempt, call.server, call.tool, stamp(now())))
+        self._flow.until.pop(step, None)
+        self.world.said(self.plan_id, step, "CALL", f"{call.name} attempt {begin.attempt}")
+        self.world.said(self.plan_id, step, "PARAMS", text_of(begin.intent.data["arguments"]))
+        self._flying[asyncio.ensure_future(landing.make(self.world, begin))] = begin
+        self.world.progressed(self.plan_id)
+
+    async def _take_landed(self) -> None:
+        for task in [task for task in self._flying if task.done()]:
+            begin = self._flying.pop(task)
+            if task.cancelled():  # before it could begin
+                self.world.slots.give_back()
+                ended = Ended(begin, None, landing.stopped(), 0.0)
+            else:
+                ended = task.result()
+            landed = await landing.land(self.world, self._flow, self._outbox, ended)
+            self._flow.mark(begin.step.id, landed.status)
+            self._outbox.events.append(landed.event)
+            self.refusal = landed.refusal or self.refusal
+
+    # ------------------------------------------------------------ recording
+
+    async def _record(self, begins: Sequence[Begin]) -> bool:
+        """What ended and what is about to leave, in one durable write; False where nothing may leave."""
+        waiting = bool(self._outbox.events or begins)
+        if not await self._outbox.record([begin.intent for begin in begins]):
+            self._call_off(begins)
+            return False
+        if waiting:
+            self.world.progressed(self.plan_id)
+        return True
+
+    async def _flush(self) -> None:
+        """Record what ended, again and again if need be: a fact is never dropped."""
+        while self._outbox.events or self._flying:
+            if self._flying:
+                await asyncio.wait(list(self._flying))
+                await self._take_landed()
+            if not await self._record(()) and not await self._outbox.again():
+                return
+
+    async def _conclude(self) -> datetime | None:
+        """After the loop: record how the plan ended, or until when it waits."""
+        self._take_answers()
+        self._outbox.events.extend(self._events.groups())
+        ended = self._flow.verdict()
+        if ended is not None:
+            self._outbox.events.append(self._events.finished(ended, self._outbox.events))
+        until = min(self._flow.waits().values(), default=None) if ended is None else None
+        if until is not None and until != self._told and not self.stop.is_set():
+            self._outbox.events.append(self._events.waits(until))
+        await self._flush()
+        return until

@@ -1,0 +1,97 @@
+"""What the expressions of a step see: the outcomes and results of others, the item, the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from signoff.errors import SignoffError
+from signoff.execution.world import World
+from signoff.flow import MOST_ITEMS, MOST_LATE_ITEMS, Flow
+from signoff.model import Call, FrozenStep, Json, JsonObject, StepStatus
+from signoff.plan import conditions, expressions
+
+
+@dataclass(slots=True)
+class Values:
+    """The values of one run, as far as they are known."""
+
+    world: World
+    flow: Flow
+    _results: dict[str, JsonObject] = field(default_factory=dict)
+
+    def wanted(self, step: FrozenStep) -> bool:
+        """Does the step's condition hold?
+
+        Raises:
+            SignoffError: it could not be worked out.
+        """
+        if step.condition is None:
+            return True
+        return conditions.holds(step.condition, self.context(step))
+
+    def items(self, step: FrozenStep) -> list[Json]:
+        """The list of a `for_each`, within the number of items that the preview showed.
+
+        Raises:
+            SignoffError: it is no list, or too long; nothing was called for any item.
+        """
+        late = bool(expressions.late_paths(step.for_each))
+        values = expressions.evaluate(step.for_each, self.context(step))
+        most = MOST_LATE_ITEMS if late else MOST_ITEMS
+        if not isinstance(values, list):
+            raise SignoffError("`for_each` did not come to a list.", code="expression-failed")
+        if len(values) > most:
+            raise SignoffError(
+                f"`for_each` came to {len(values)} items; up to {most} were approved.", code="too-many-items"
+            )
+        return values
+
+    def final(self, step: FrozenStep, call: Call) -> Call:
+        """The call with its late arguments filled in, once, as data."""
+        if not expressions.late_arguments(call):
+            return call
+        filled = expressions.evaluate(dict(call.arguments), self.context(step))
+        return Call(call.server, call.tool, cast("JsonObject", filled))
+
+    def context(self, of: FrozenStep) -> dict[str, Json]:
+        """What the expressions of a step or an item may read."""
+        steps: dict[str, Json] = {}
+        for name in sorted(_read_by(of)):
+            status = self.flow.statuses[name]
+            steps[name] = {
+                "ok": status is StepStatus.DONE,
+                "failed": status is StepStatus.FAILED,
+                "skipped": self.flow.standing.left_out(name),
+                "result": self._result(name) if status is StepStatus.DONE else None,
+            }
+        context: dict[str, Json] = {"steps": steps, "plan": {"id": self.flow.plan.id}}
+        if of.id in self.flow.items:
+            context["item"] = self.flow.items[of.id]
+        return context
+
+    def _result(self, step: str) -> Json:
+        """A result as expressions see it: its structured content, with the plain text as `text`.
+
+        Of a step with `for_each`, the list of its items' results, in the order of the items.
+        """
+        if step in self.flow.members:
+            return [self._result(member.id) for member in self.flow.members[step]]
+        kept = self._results.get(step)
+        if kept is None:
+            done = next((made for made in reversed(self.flow.attempts[step]) if made.result), None)
+            if done is None or done.result is None:
+                return None
+            kept = self._results[step] = self.world.result_of(done.result)
+        structured = kept.get("structured")
+        if isinstance(structured, dict):
+            return {"text": kept.get("text"), **structured}
+        return {"text": kept.get("text")}
+
+
+def _read_by(step: FrozenStep) -> frozenset[str]:
+    """The steps whose outcomes the expressions of a step, an item or an undo read."""
+    names = expressions.names_in_value([step.for_each, *(dict(call.arguments) for call in step.calls)])
+    if step.condition is not None:
+        names |= conditions.names_in_condition(step.condition)
+    return names.steps

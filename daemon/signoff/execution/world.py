@@ -1,0 +1,122 @@
+"""What a run needs of everything around it, and the nouns that its parts hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from signoff.approval import Facts
+from signoff.errors import SignoffError
+from signoff.ledger.entry import Event
+from signoff.model import Call, CallResult, FrozenPlan, FrozenStep, Json, JsonObject, PlanState
+from signoff.slots import Slots
+
+
+@dataclass(frozen=True, slots=True)
+class CallTerms:
+    """What the catalogue, the policy and the settings say about calling one step.
+
+    Attributes:
+        timeout: seconds for one call.
+        retries: how often a call that was not sent is tried again.
+        repeatable: by index of the step's calls, whether calling twice does no harm.
+        secret: argument names that may be shown nowhere.
+        key_argument: by index of the calls, the argument that takes the idempotency key, or None.
+    """
+
+    timeout: float
+    retries: int
+    repeatable: tuple[bool, ...]
+    secret: frozenset[str] = frozenset()
+    key_argument: tuple[str | None, ...] = ()
+
+
+class World(Protocol):
+    """What a run needs of everything around it."""
+
+    slots: Slots
+    retry_delay: float
+
+    async def facts(self, plan_id: str) -> Facts:
+        """What the gate looks at, read afresh."""
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """Append to the ledger; returns when durable and folded."""
+
+    async def keep(self, blob: bytes) -> str:
+        """Store a result; its SHA-256, when durable."""
+
+    def result_of(self, blob: str) -> JsonObject:
+        """A stored result."""
+
+    def state_of(self, plan_id: str) -> PlanState:
+        """What the ledger knows of a plan."""
+
+    def terms(self, frozen: FrozenPlan, step: FrozenStep) -> CallTerms:
+        """How a step is to be called."""
+
+    def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
+        """Empty where the final arguments keep all limits, else what is wrong, in plain words."""
+
+    def locked_out(self, server: str) -> str:
+        """Empty, or why no plan calls this server now: it has refused to know us, a short time ago."""
+
+    def misfit(self, frozen: FrozenPlan, call: Call) -> str:
+        """Empty where the final arguments fit the tool's input schema, else what is wrong."""
+
+    def summary(self, value: Json, secret: Iterable[str], hidden: Iterable[str] = ()) -> Json:
+        """A value as it may be shown: redacted and bounded.
+
+        Args:
+            value: what is to be shown.
+            secret: names whose values are hidden.
+            hidden: texts that are hidden wherever they stand.
+        """
+
+    def shown(self, value: Json, secret: Iterable[str]) -> Json:
+        """A value as a person approves it: redacted, in full."""
+
+    async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
+        """Make the call; raises the `CallError` classes and `PinChanged`."""
+
+    def progressed(self, plan_id: str) -> None:
+        """Something happened that the note should tell."""
+
+    def said(self, plan_id: str, step: str, line: str, text: str) -> None:
+        """A line for the readable log: CALL, PARAMS or RESPONSE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A call that may leave once its intent is durable."""
+
+    step: FrozenStep
+    call: Call
+    attempt: int
+    intent: Event
+    meta: JsonObject
+    pin: JsonObject
+    terms: CallTerms
+    repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that ended: with a result or with an error."""
+
+    begin: Begin
+    result: CallResult | None
+    error: SignoffError | None
+    milliseconds: float
+
+
+def now() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the ledger has it: UTC, in milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
