@@ -260,6 +260,47 @@ class CallResult:
         return found if self.cached_at is None else found | {"cached_at": self.cached_at}
 
 
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What a server asks a person in the middle of a call.
+
+    Attributes:
+        mode: `form`, or `url`: something is to be done at an address, outside of this program.
+        message: the server's words.
+        schema: of a form, the schema of the answer; else None.
+        url: the address; empty for a form.
+        problem: reason code and words, where it cannot be put to anybody; else None.
+    """
+
+    mode: str
+    message: str
+    schema: Json = None
+    url: str = ""
+    problem: tuple[str, str] | None = None
+
+    def to_json(self) -> JsonObject:
+        """The form in which questions are kept as blobs."""
+        return {"mode": self.mode, "message": self.message, "schema": self.schema, "url": self.url}
+
+    @classmethod
+    def of_json(cls, kept: JsonObject) -> Inquiry:
+        """The opposite of `to_json`."""
+        mode, message, url = (str(kept.get(key) or "") for key in ("mode", "message", "url"))
+        return cls(mode, message, kept.get("schema"), url)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server is told: `accept` with the values of the form, `decline` or `cancel`.
+
+    `goes_on` is False where the call may not be resumed, since its approval does not stand any more.
+    """
+
+    action: str
+    content: JsonObject | None = None
+    goes_on: bool = True
+
+
 # ---------------------------------------------------------------- a plan as it will run
 
 
@@ -394,6 +435,36 @@ class Attempt:
 
 
 @dataclass(slots=True)
+class Question:
+    """What a server asked in the middle of a call, and what became of it.
+
+    Attributes:
+        number: unique in the log, so that an old answer never fits a new question.
+        attempt: of which call of its step.
+        kept: the blob of the question; None where it could not be put to anybody.
+        message: the server's words, redacted and bounded.
+        until: when it is given up.
+        action: what the server was told, `accept`, `decline` or `cancel`; empty while it is open.
+        answer: the values as they may be shown.
+        reason: why it was not answered; empty where it was.
+    """
+
+    number: int
+    attempt: int
+    server: str
+    tool: str
+    asked: str
+    kept: str | None = None
+    message: str = ""
+    until: str | None = None
+    action: str = ""
+    answer: Json = None
+    reason: str = ""
+    answered: str | None = None
+    approver: str | None = None
+
+
+@dataclass(slots=True)
 class StepState:
     """What happened to a step. `until` is when it is looked at again, while it waits."""
 
@@ -408,6 +479,12 @@ class StepState:
     message: str = ""
     until: str | None = None
     resolved_by: str | None = None
+    questions: list[Question] = field(default_factory=list)
+
+    @property
+    def open_questions(self) -> list[Question]:
+        """What a server waits to be told."""
+        return [question for question in self.questions if not question.action]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from signoff.config.roster import Roster
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.log import Ledger
 from signoff.ledger.state import State
-from signoff.model import CallResult, JsonObject, ServerView
+from signoff.model import CallResult, Inquiry, JsonObject, Reply, ServerView
 from signoff.policy import Policy
 from signoff.redact import Redactor
 from signoff.vault import Vault
@@ -32,8 +33,9 @@ class Servers(Protocol):
         timeout: float,
         meta: JsonObject | None = None,
         pin: JsonObject | None = None,
+        person: Callable[[Inquiry], Awaitable[Reply]] | None = None,
     ) -> CallResult:
-        """Make one call; raises the `CallError` classes and `PinChanged`."""
+        """Make one call; raises the `CallError` classes and `PinChanged`. `person` answers the server."""
 
 
 @dataclass(frozen=True, slots=True)

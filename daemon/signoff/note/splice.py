@@ -16,10 +16,18 @@ from signoff.note.lines import BOM, split_lines, to_bytes, to_text
 from signoff.note.markdown import outline
 from signoff.note.quoting import CannotSplice
 from signoff.note.splice_front import set_keys
-from signoff.note.splice_section import body_row, section_of, section_ticks, set_section, typed_in_section
+from signoff.note.splice_section import (
+    body_row,
+    section_items,
+    section_of,
+    section_ticks,
+    set_section,
+    typed_in_section,
+)
 
 __all__ = [
     "CannotSplice",
+    "section_items",
     "section_of",
     "section_ticks",
     "set_keys",

@@ -83,6 +83,18 @@ def section_ticks(data: bytes) -> list[tuple[str, bool]]:
     return found
 
 
+def section_items(data: bytes) -> list[str]:
+    """The first line of each item of a list in the section's callouts, as typed, without the quotation.
+
+    A line in a fenced block is a tool's output and no item.
+    """
+    rows = [row if is_callout(row) else "" for row in _inside(data) or ()]
+    found = [
+        token.map[0] for token in blocks("\n".join(rows)) if token.type == "list_item_open" and token.map
+    ]
+    return [rows[row].lstrip("> \t").rstrip() for row in found]
+
+
 def typed_in_section(data: bytes, previous: str | None = None) -> tuple[str, ...]:
     """The lines that a person typed in the section, as `set_section` would keep them."""
     return tuple(_typed(_inside(data) or (), previous))

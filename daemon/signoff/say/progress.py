@@ -6,6 +6,7 @@ from signoff.model import Approval, Folder, Method, PlanState, Status, StepStatu
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import short_digest
 from signoff.say.escape import code
+from signoff.say.form import answered, questions
 from signoff.say.preview import METHODS
 from signoff.say.steps import reason_of, record, results, step_table
 from signoff.say.view import PlanView
@@ -24,9 +25,12 @@ def live(view: PlanView) -> str:
     state = view.state
     lines = paragraphs(_standing(view), approved_by(view), _how_to_stop(view))
     last = results(view) if state.status is Status.SCHEDULED else []
-    return callout(
-        "info", f"Signoff: {_TITLES[state.status]}", [*lines, *step_table(view), *last, record(view)]
+    stands = callout(
+        "info",
+        f"Signoff: {_TITLES[state.status]}",
+        [*lines, *step_table(view), *answered(view), *last, record(view)],
     )
+    return "\n".join([*questions(view), stands])
 
 
 def done(view: PlanView) -> str:
@@ -34,7 +38,9 @@ def done(view: PlanView) -> str:
     state = view.state
     asked = reason_of(view, state.reason, state.message) if state.reason else ""
     lines = paragraphs(_count(view), asked, approved_by(view), _times(view))
-    return callout("success", "Signoff: done", [*lines, *step_table(view), *results(view), record(view)])
+    return callout(
+        "success", "Signoff: done", [*lines, *step_table(view), *answered(view), *results(view), record(view)]
+    )
 
 
 # ---------------------------------------------------------------- sentences

@@ -9,6 +9,7 @@ from signoff.say.block import callout, paragraphs
 from signoff.say.calls import shell_word
 from signoff.say.escape import RESULT_LIMIT, bounded, code, fenced, sentence
 from signoff.say.failures import ITEMS_FAILED, MOST_LISTED, class_of, failures, failures_table
+from signoff.say.form import answered
 from signoff.say.progress import approved_by
 from signoff.say.steps import (
     ALL_RESULTS,
@@ -44,6 +45,7 @@ def failed(view: PlanView) -> str:
             *lines,
             *_details(view),
             *step_table(view),
+            *answered(view),
             *results(view),
             record(view),
         ],
@@ -65,7 +67,7 @@ def ended(view: PlanView) -> str:
         f"If you want it after all, move this note to {code(view.folder(Folder.INBOX))}. "
         "It is checked there and shown for approval again.",
     )
-    shown = step_table(view) if view.started() else []
+    shown = [*step_table(view), *answered(view)] if view.started() else []
     return callout(
         "abstract", f"Signoff: {state.status.value}", [*lines, *shown, *results(view), record(view)]
     )

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Protocol
 
+from signoff.form import Form
 from signoff.model import (
     Assessment,
     Folder,
     FrozenPlan,
+    Inquiry,
     Json,
     JsonObject,
     Method,
     PlanState,
+    Question,
     Requirement,
     StepState,
     StepStatus,
@@ -49,6 +52,16 @@ class Change(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """What a server asks in the middle of a call of a step, with all that its form is made of."""
+
+    step: StepState
+    question: Question
+    inquiry: Inquiry
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
 class PlanView:
     """Everything that the daemon's section of a note is made of.
 
@@ -59,6 +72,8 @@ class PlanView:
         results: by step id, `CallResult.to_json()` of finished steps, already redacted.
         sent: by step id, the arguments of its last call as they were sent, already redacted.
         changes: what changed since an earlier approval or presentation.
+        questions: what servers wait to be told.
+        typed: the items of lists in the section as the note has it: what a person typed into the forms.
         missing: how many further approvers are needed.
         candidates: names of approvers who may still approve.
         ended_by, ended_reason: who rejected or cancelled it and why, as typed; empty where not known.
@@ -74,6 +89,8 @@ class PlanView:
     results: Mapping[str, JsonObject] = field(default_factory=dict)
     sent: Mapping[str, JsonObject] = field(default_factory=dict)
     changes: Sequence[Change] = ()
+    questions: Sequence[OpenQuestion] = ()
+    typed: Sequence[str] = ()
     missing: int = 0
     candidates: Sequence[str] = ()
     ended_by: str = ""

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from signoff.errors import BreakerOpen, CallError, Refused, SignoffError
 from signoff.model import CallResult, Json, JsonObject
 from signoff.servers import outcome
+from signoff.servers.elicit import InputNeeded, input_needed
 from signoff.servers.exchange import Exchange
 from signoff.servers.incarnation import Incarnation
 from signoff.servers.outcome import Where
@@ -144,15 +145,21 @@ async def exchange_call(
     exchange: Exchange,
     *,
     progress: ProgressFnT | None = None,
-) -> CallResult:
+    more: JsonObject | None = None,
+) -> CallResult | InputNeeded:
     """Writes the request and waits for its answer.
+
+    Args:
+        more: what is added where a call is resumed that lacked something.
 
     Raises:
         CallError, PinChanged: see `ServerPool.call`.
     """
     incarnation.enter()
+    incarnation.callers.enter(exchange)
     try:
-        raw = await _answer(incarnation, _params(where, arguments, meta), exchange, progress)
+        params = _params(where, arguments, meta) | (more or {})
+        raw = await _answer(incarnation, params, exchange, progress)
     except MCPError as error:
         if exchange.refusal is not None:
             raise exchange.refusal from None
@@ -169,8 +176,9 @@ async def exchange_call(
     except Exception as error:
         raise _broken(exchange, where) from error
     finally:
+        incarnation.callers.leave(exchange)
         incarnation.leave()
-    return outcome.read_result(raw, where)
+    return input_needed(raw, where) or outcome.read_result(raw, where)
 
 
 def _params(where: Where, arguments: Mapping[str, Json], meta: JsonObject | None) -> JsonObject:

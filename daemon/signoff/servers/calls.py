@@ -7,9 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from signoff.errors import CallError, OutcomeUnknown, ServerFault, Transient
-from signoff.model import CallResult, Json, JsonObject
+from signoff.model import CallResult, Inquiry, Json, JsonObject, Reply
 from signoff.servers import outcome
+from signoff.servers.callclock import CallClock
 from signoff.servers.calling import check_pin, exchange_call, ready
+from signoff.servers.elicit import (
+    MOST_ROUNDS,
+    InputNeeded,
+    Person,
+    given_up,
+    not_delivered,
+    resumption,
+    too_many_rounds,
+)
 from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.outcome import Where
 from signoff.servers.owner import Owner
@@ -17,6 +27,11 @@ from signoff.servers.replicas import Replicas
 
 if TYPE_CHECKING:
     from mcp.shared.dispatcher import ProgressFnT
+
+STATE_ONLY = 0.25
+"""Seconds before a call is resumed that asked nothing: the server wants to be asked again a little later."""
+RESUME_AGAIN = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between attempts to deliver an answer that provably was not sent."""
 
 
 class Calling:
@@ -32,6 +47,7 @@ class Calling:
         pin: JsonObject | None,
         seconds: float,
         progress: ProgressFnT | None = None,
+        person: Person | None = None,
     ) -> None:
         self._server = server
         self._where = where
@@ -40,7 +56,10 @@ class Calling:
         self._pin = pin
         self._seconds = seconds
         self._progress = progress
-        self._exchange = Exchange(timeout=seconds)
+        self._person = person
+        self._exchange = Exchange(timeout=seconds, person=None if person is None else self._asked)
+        self._clock = CallClock()
+        self._rounds = 0
         self._tried: set[Owner] = set()
         self._owner = server.owners[0]
 
@@ -53,8 +72,11 @@ class Calling:
         """See `ServerPool.call`."""
         token = CURRENT.set(self._exchange)
         try:
-            async with asyncio.timeout(self._seconds), self._server.turn(self._where, self._seconds):
-                return await self._to_one_of_them()
+            async with asyncio.timeout(self._seconds) as timeout:
+                self._clock.timeout = timeout
+                async with self._server.turn(self._where, self._seconds):
+                    answer = await self._to_one_of_them()
+                return answer if isinstance(answer, CallResult) else await self._with_input(answer)
         except TimeoutError:
             error: CallError = outcome.timed_out(self._exchange, self._seconds, self._where)
             if not self._exchange.sent and self._owner.health().status == "unknown":
@@ -63,10 +85,62 @@ class Calling:
             error = raised
         finally:
             CURRENT.reset(token)
+        if self._rounds:
+            error = not_delivered(error, self._where)
         error.attempt = max(1, len(self._tried))
         raise _noted(self._owner, error)
 
-    async def _to_one_of_them(self) -> CallResult:
+    async def _asked(self, inquiry: Inquiry) -> Reply:
+        """Puts a question to the person; the call's time does not run meanwhile."""
+        assert self._person is not None  # noqa: S101  the exchange has it only then
+        with self._clock.halted():
+            return await self._person(inquiry)
+
+    async def _with_input(self, needed: InputNeeded) -> CallResult:
+        """Asks the person for what the call lacks, and resumes it, until there is a result.
+
+        Raises:
+            CallError: see `ServerPool.call`.
+        """
+        while self._rounds < MOST_ROUNDS:
+            self._rounds += 1
+            more = resumption(needed, await self._replies(needed))
+            if not needed.requests:
+                await asyncio.sleep(STATE_ONLY)
+            answer = await self._resumed(more)
+            if isinstance(answer, CallResult):
+                return answer
+            needed = answer
+        raise too_many_rounds(self._where)
+
+    async def _replies(self, needed: InputNeeded) -> dict[str, Reply]:
+        """What the person says to each question.
+
+        Raises:
+            Refused: the call may not be resumed.
+        """
+        if self._person is None:
+            return dict.fromkeys(needed.requests, Reply("decline"))
+        replies = await asyncio.gather(*(self._asked(inquiry) for inquiry in needed.requests.values()))
+        if not all(reply.goes_on for reply in replies):
+            raise given_up(self._where)
+        return dict(zip(needed.requests, replies, strict=True))
+
+    async def _resumed(self, more: JsonObject) -> CallResult | InputNeeded:
+        """Resumes the call where it was; what provably was not sent is sent again a few times."""
+        for delay in RESUME_AGAIN:
+            try:
+                return await self._leg(more)
+            except Transient:
+                await asyncio.sleep(delay)
+        return await self._leg(more)
+
+    async def _leg(self, more: JsonObject) -> CallResult | InputNeeded:
+        self._exchange.sent = False
+        async with self._server.turn(self._where, self._seconds):
+            return await self._to(self._owner, more)
+
+    async def _to_one_of_them(self) -> CallResult | InputNeeded:
         while True:
             owner = self._server.choose(self._where.tool, self._pin, self._tried)
             assert owner is not None  # noqa: S101  the last one's error was raised
@@ -78,18 +152,18 @@ class Calling:
                 if len(self._tried) == len(self._server.owners) or self._exchange.sent:
                     raise
 
-    async def _to(self, owner: Owner) -> CallResult:
+    async def _to(self, owner: Owner, more: JsonObject | None = None) -> CallResult | InputNeeded:
         where, pin, exchange = self._where, self._pin, self._exchange
         incarnation = await ready(owner, where)
         check_pin(incarnation, owner, where, pin)
         exchange.guard = lambda: check_pin(incarnation, owner, where, pin)
         clock = asyncio.get_running_loop().time
-        began = clock()
-        result = await exchange_call(
-            incarnation, where, self._arguments, self._meta, exchange, progress=self._progress
+        began, thought = clock(), self._clock.stood
+        answer = await exchange_call(
+            incarnation, where, self._arguments, self._meta, exchange, progress=self._progress, more=more
         )
-        owner.condition.answered((clock() - began) * 1000)
-        return result
+        owner.condition.answered((clock() - began - (self._clock.stood - thought)) * 1000)
+        return answer
 
 
 def split(name: str, servers: Iterable[str]) -> tuple[str, str]:

@@ -7,11 +7,12 @@ runs its guard right before the write, with no await between, and notes what bec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from signoff.errors import SignoffError
+from signoff.model import Inquiry, Reply
 
 
 @dataclass(slots=True, eq=False)
@@ -20,7 +21,8 @@ class Exchange:
 
     Attributes:
         guard: raises what forbids the request; called right before it is written.
-        timeout: seconds that the request may take altogether.
+        timeout: seconds that the request may take altogether, without those in which a person is asked.
+        person: answers what the server asks meanwhile; None where nobody does.
         sent: the request may have reached the server: at least one byte of it was handed over.
         refusal: what the guard raised, where the transport could not raise it to the caller.
         failure: in plain words, how the connection failed; empty where it did not.
@@ -32,6 +34,7 @@ class Exchange:
 
     guard: Callable[[], None] | None = None
     timeout: float = 30.0
+    person: Callable[[Inquiry], Awaitable[Reply]] | None = None
     sent: bool = False
     refusal: SignoffError | None = None
     failure: str = ""

@@ -303,8 +303,10 @@ async def _read(response: httpx2.Response, most: int) -> bytes:
 
 def _timeouts(exchange: Exchange) -> dict[str, float | None]:
     connect = min(CONNECT_TIMEOUT, exchange.timeout)
-    # A little longer than the call itself waits, so that it is the call that gives up.
-    return {"connect": connect, "pool": connect, "write": exchange.timeout, "read": exchange.timeout + 5.0}
+    # A little longer than the call itself waits, so that it is the call that gives up; and where a person
+    # may be asked meanwhile, only the call knows for how long.
+    read = exchange.timeout + 5.0 if exchange.person is None else None
+    return {"connect": connect, "pool": connect, "write": exchange.timeout, "read": read}
 
 
 def words_of(error: Exception) -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import mcp_types as types
 from mcp import Client
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from signoff.servers.elicit import Callers
 from signoff.servers.http import HttpLink
 from signoff.servers.lane import Lane
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tools import Listing
-
-if TYPE_CHECKING:
-    from mcp.client.session import ClientRequestContext
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +24,7 @@ class Incarnation:
     client: Client
     link: StdioLink | HttpLink
     listing: Listing
+    callers: Callers
     in_flight: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,11 +51,6 @@ class Incarnation:
         self.in_flight -= 1
         if not self.in_flight:
             self.idle.set()
-
-
-async def decline(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
-    """Nobody is there to ask yet."""
-    return types.ElicitResult(action="decline")
 
 
 async def ping(client: Client) -> None:

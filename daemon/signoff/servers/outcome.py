@@ -84,14 +84,6 @@ def read_result(raw: dict[str, Any], where: Where) -> CallResult:
         OutcomeUnknown: it answered, but in no form that can be read.
     """
     content = raw.get("content", [])
-    if raw.get("resultType") == "input_required":
-        raise Refused(
-            f"{where} asks for input before it goes on; this was declined.",
-            server=where.server,
-            tool=where.tool,
-            code="input-required",
-            hint="Give it everything it needs in the step's arguments.",
-        )
     if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
         raise unreadable(where)
     text = "\n".join(

@@ -21,10 +21,11 @@ from signoff import __version__
 from signoff.model import ServerView, Tool
 from signoff.servers.condition import Condition, loop_time
 from signoff.servers.config import HttpLaunch, ServerConfig
+from signoff.servers.elicit import Callers
 from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.health import ServerHealth, backoff
 from signoff.servers.http import HttpLink
-from signoff.servers.incarnation import Incarnation, decline, ping
+from signoff.servers.incarnation import Incarnation, ping
 from signoff.servers.listening import listening
 from signoff.servers.sse import SseLink
 from signoff.servers.stderr import StderrLog, log_path
@@ -272,8 +273,9 @@ class Owner:
         try:
             async with asyncio.timeout(self._connect_timeout) as clock:
                 self._clock = clock
-                async with self._client(link) as client:
-                    incarnation = await self._connected(client, link)
+                callers = Callers()
+                async with self._client(link, callers) as client:
+                    incarnation = await self._connected(client, link, callers)
                     clock.reschedule(None)
                     self._clock = None
                     CURRENT.set(None)
@@ -303,17 +305,17 @@ class Owner:
         stderr = StderrLog(path, scrub=self.config.scrub)
         return StdioLink(launch, keeper=self._keeper, stderr=stderr, on_closed=self._wake.set)
 
-    def _client(self, link: StdioLink | HttpLink) -> Client:
+    def _client(self, link: StdioLink | HttpLink, callers: Callers) -> Client:
         return Client(
             link,
             mode=self._mode,
             cache=None,
             client_info=types.Implementation(name="signoff", version=__version__),
-            elicitation_callback=decline,
+            elicitation_callback=callers.asked,
             message_handler=self._heard,
         )
 
-    async def _connected(self, client: Client, link: StdioLink | HttpLink) -> Incarnation:
+    async def _connected(self, client: Client, link: StdioLink | HttpLink, callers: Callers) -> Incarnation:
         """Lists every tool; only then is the server there for others."""
         if client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
             self._mode = "legacy"  # the next connection need not ask again
@@ -322,7 +324,7 @@ class Owner:
         listing = await list_tools(client)
         self.condition.measured(began)
         self._generation += 1
-        incarnation = Incarnation(self._generation, client, link, listing)
+        incarnation = Incarnation(self._generation, client, link, listing, callers)
         incarnation.idle.set()
         incarnation.fresh.set()
         self.incarnation = incarnation

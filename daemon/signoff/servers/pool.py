@@ -24,6 +24,7 @@ from signoff.servers.config import ServerConfig
 from signoff.servers.crew import Crew
 from signoff.servers.definitions import Definitions
 from signoff.servers.diagnosis import Diagnosis, diagnose
+from signoff.servers.elicit import Person
 from signoff.servers.given import Given, configs_of
 from signoff.servers.health import ServerHealth
 from signoff.servers.many import Answer, Ask, gather
@@ -260,6 +261,7 @@ class ServerPool:
         pin: JsonObject | None = ...,
         cache: float | None = ...,
         progress: ProgressFnT | None = ...,
+        person: Person | None = ...,
     ) -> CallResult: ...
 
     @overload
@@ -274,6 +276,7 @@ class ServerPool:
         pin: JsonObject | None = ...,
         cache: float | None = ...,
         progress: ProgressFnT | None = ...,
+        person: Person | None = ...,
     ) -> CallResult: ...
 
     async def call(
@@ -287,6 +290,7 @@ class ServerPool:
         pin: JsonObject | None = None,
         cache: float | None = None,
         progress: ProgressFnT | None = None,
+        person: Person | None = None,
     ) -> CallResult:
         """Calls a tool, at most once: `call("mail", "send", {...})` or `call("mail.send", {...})`.
 
@@ -300,6 +304,8 @@ class ServerPool:
                 seconds will do; it then says in `cached_at` when it was given. None for what the pool was
                 told of this tool.
             progress: an async callable, called with (progress, total, message) as the server reports it.
+            person: an async callable that answers what the server asks during the call, whose time does not
+                run meanwhile; None: all is declined.
 
         Raises:
             PinChanged: something else is there than was approved; nothing was sent.
@@ -310,7 +316,9 @@ class ServerPool:
             arguments = tool
             server, tool = split(server, self._servers)
         given = arguments or {}
-        call = self._calling(server, tool, given, timeout=timeout, meta=meta, pin=pin, progress=progress)
+        call = self._calling(
+            server, tool, given, timeout=timeout, meta=meta, pin=pin, progress=progress, person=person
+        )
         seconds = cache if cache is not None else self._cache.get((server, tool), 0.0)
         key = Answers.key(self.view(server), tool, given, pin) if seconds > 0 else None
         if key is None:
@@ -354,6 +362,7 @@ class ServerPool:
         meta: JsonObject | None = None,
         pin: JsonObject | None = None,
         progress: ProgressFnT | None = None,
+        person: Person | None = None,
     ) -> Calling:
         found = self._servers.get(server)
         if found is None:
@@ -362,7 +371,16 @@ class ServerPool:
             )
         seconds = timeout if timeout is not None else found.config.timeout or self.default_timeout
         where = Where(server, tool)
-        return Calling(found, where, arguments, meta=meta, pin=pin, seconds=seconds, progress=progress)
+        return Calling(
+            found,
+            where,
+            arguments,
+            meta=meta,
+            pin=pin,
+            seconds=seconds,
+            progress=progress,
+            person=person,
+        )
 
 
 def _name_only(on_change: Callable[[str], None]) -> Subscriber:
