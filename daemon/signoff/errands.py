@@ -26,11 +26,13 @@ class Errands:
         reconciler: Reconciler,
         requests: Requests,
         restart: Callable[[str], Awaitable[None]],
+        reload: Callable[[], Awaitable[str]],
     ) -> None:
         self._parts = parts
         self._reconciler = reconciler
         self._requests = requests
         self._restart = restart
+        self._reload = reload
         self._told: dict[str, str] = {}
         self.busy = False
 
@@ -78,6 +80,8 @@ class Errands:
             await self._restart(request.plan)
             self._reconciler.runs.try_again(request.plan)
             return f"The server {request.plan} is being restarted."
+        if request.kind == "reload":
+            return await self._reload()
         if request.kind == "unlock":
             await self._parts.ledger.append([Event("codes-unlocked", data={"by": request.by})])
             return "One-time codes are taken again."

@@ -1,4 +1,4 @@
-"""The parts that a daemon is made of, put together once and never changed."""
+"""The parts that a daemon is made of, put together once."""
 
 from __future__ import annotations
 
@@ -48,9 +48,12 @@ class Rules:
     redactor: Redactor = field(default_factory=Redactor)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parts:
-    """Settings and rules, and the things that hold state: vault, ledger, blobs, servers."""
+    """Settings and rules, and the things that hold state: vault, ledger, blobs, servers.
+
+    Only `rules` is ever replaced, by `signoff.reload`: they are asked anew each time, and kept by nobody.
+    """
 
     settings: Settings
     rules: Rules

@@ -207,7 +207,7 @@ class Presence:
             del self._frozen[next(iter(self._frozen))]
 
     def assessment(self, frozen: FrozenPlan) -> Assessment:
-        """What the policy says of a content; the rules do not change while the daemon runs."""
+        """What the policy says of a content, as it is now."""
         found = self._assessed.get(frozen.digest)
         if found is None:
             found = assess(frozen, self._parts.rules.catalogue, self._parts.rules.policy)
@@ -215,6 +215,14 @@ class Presence:
             while len(self._assessed) > 2048:
                 del self._assessed[next(iter(self._assessed))]
         return found
+
+    def rules_changed(self) -> None:
+        """Forget what was concluded from the catalogue and the policy that were."""
+        self._readings = observe.Readings(self._parts.rules.catalogue)
+        self._assessed.clear()
+        self._bound.clear()
+        self._remembered.clear()
+        self.views_version += 1
 
     def bind(self, reading: observe.Reading, folder: Folder, plan_id: str | None) -> observe.Sight:
         """A reading bound to the servers as they are now."""

@@ -292,6 +292,18 @@ class Reconciler:
             if plan.status is Status.PENDING and plan.presented and self._is_outdated(plan):
                 self.look_anew(self.presence.paths.get(plan.id, plan.path))
 
+    def rules_changed(self) -> None:
+        """The catalogue or the policy is another: look again at whatever they were asked about."""
+        self.presence.rules_changed()
+        for path in list(self.deeds.asked):
+            self.look_anew(path)
+        for plan in list(self._parts.state.plans.values()):
+            if plan.status is Status.PENDING:
+                self.look_anew(self.presence.paths.get(plan.id, plan.path))
+            elif plan.status in LIVE:
+                self.runs.start(plan.id)
+            self.writeback.soon(plan.id)
+
     def _is_outdated(self, plan: PlanState) -> bool:
         """Does a server that is there now offer something else than what the preview shows?"""
         frozen = self.presence.frozen(plan.digest)

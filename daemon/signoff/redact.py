@@ -192,6 +192,10 @@ class Redactor:
         new = {secret for secret in more if len(secret.strip()) >= SHORTEST_SECRET} - self._secrets
         return Redactor([*self._secrets, *new]) if new else self
 
+    def with_all_of(self, other: Redactor) -> Redactor:
+        """A redactor that knows what either of the two knows."""
+        return self.knowing(other._secrets)
+
     def text(self, text: str) -> str:
         """The text without known values and known shapes."""
         return redact_text(self._pattern.sub(REDACTED, text) if self._pattern else text)

@@ -19,7 +19,7 @@ import orjson
 from signoff import durable, system
 from signoff.errors import UnsafeFile
 
-KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart", "unlock")
+KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart", "reload", "unlock")
 FIELDS = ("kind", "plan", "by", "step", "answer", "reason", "signed")
 REQUEST, ANSWER = ".request.json", ".answer.json"
 KEEP_ANSWERS = 86_400.0

@@ -22,9 +22,7 @@ from pathlib import Path
 from loguru import logger
 
 from signoff import __version__, durable, system
-from signoff.catalogue import load_catalogue
-from signoff.config import Settings, load_environment, with_vault
-from signoff.config.roster import Roster
+from signoff.config import Settings
 from signoff.errands import Errands
 from signoff.errors import LedgerError, UnsafeFile
 from signoff.flow import origin_id
@@ -37,17 +35,16 @@ from signoff.logs import close_logs, open_logs, say_action
 from signoff.model import LIVE, Attempt, PlanState, Status, StepState
 from signoff.notebook import Notebook
 from signoff.ownership import owned_folder
-from signoff.parts import Parts, Rules
+from signoff.parts import Parts
 from signoff.places import Places
-from signoff.policy import load_policy, repeatable
+from signoff.policy import repeatable
 from signoff.reconcile import Reconciler
 from signoff.recover import interrupted
-from signoff.redact import Redactor
+from signoff.reload import Reload, Stamps, read_configuration
 from signoff.requests import Requests
 from signoff.runs import annotations_of
 from signoff.scan import Scan
 from signoff.schedule import Schedule
-from signoff.servers.config import load_servers
 from signoff.servers.health import ServerHealth
 from signoff.servers.pool import ServerPool
 from signoff.vault import Vault
@@ -64,29 +61,19 @@ AT_ONCE = 16
 """Threads that write files: they wait for the disk, which writes out together what waits together."""
 
 
-def load_rules(settings: Settings, environ: Mapping[str, str]) -> Rules:
-    """The catalogue, the policy, and the redactor that knows the environment's secrets.
-
-    Raises:
-        ConfigError: where a file is wrong.
-    """
-    config = settings.config_dir
-    return Rules(
-        catalogue=load_catalogue(_if_there(config / "actions.yaml")),
-        policy=load_policy(_if_there(config / "policy.yaml")),
-        roster=Roster(config, environ),
-        redactor=Redactor.of_environment(environ),
-    )
-
-
-def _if_there(path: Path) -> Path | None:
-    return path if path.exists() else None
-
-
 class Daemon:
     """One running daemon."""
 
-    def __init__(self, parts: Parts, pool: ServerPool, places: Places, *, once: bool) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        pool: ServerPool,
+        places: Places,
+        *,
+        environ: Mapping[str, str],
+        configured: Stamps,
+        once: bool,
+    ) -> None:
         self.parts = parts
         self._pool = pool
         self._once = once
@@ -96,7 +83,8 @@ class Daemon:
         self._schedule = Schedule(self.reconciler.runs.start)
         self.reconciler.runs.clock = self._schedule
         self._requests = Requests(places.requests)
-        self._errands = Errands(parts, self.reconciler, self._requests, pool.restart)
+        self._reload = Reload(parts, self.reconciler, pool, environ, configured)
+        self._errands = Errands(parts, self.reconciler, self._requests, pool.restart, self._reload.now)
         self._scan = Scan(parts.vault, parts.state, self.reconciler)
         self._notebook = Notebook(parts, pool, places)
         pool.subscribe(self._notebook.history.noted_change)
@@ -129,6 +117,10 @@ class Daemon:
     def stop(self) -> None:
         """Ask the daemon to end; safe to call from a signal handler in the event loop."""
         self._stop.set()
+
+    def reload(self) -> None:
+        """Read the configuration anew, soon; safe to call from a signal handler in the event loop."""
+        asyncio.ensure_future(self._reload.try_now())  # noqa: RUF006  it says in the log how it went
 
     async def close(self) -> None:
         """End: nothing new leaves; what is under way is recorded; the notes tell it; servers end."""
@@ -235,6 +227,7 @@ class Daemon:
         self._schedule.every(1.0, self._write_dashboard, "dashboard")
         self._schedule.every(3600.0, self._sweep_answers, "answers")
         self._schedule.every(health.interval, self._check_servers, "health")
+        self._schedule.every(1.0, self._reload.look, "configuration")
 
     # ------------------------------------------------------------ what happens meanwhile
 
@@ -336,9 +329,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
         ConfigError: a file in `config/` is wrong; nothing was started.
     """
     places = Places(settings)
-    known = load_environment(settings.config_dir, environ)
-    rules = load_rules(settings, known)
-    configs = load_servers(settings.config_dir / "mcp_servers.json", with_vault(known, settings))
+    configuration = read_configuration(settings, environ)
     vault = Vault(settings.vault.path, settings.vault.folders)
     system.make_owner_only_directory(settings.logs)
     vault.make_folders()
@@ -348,27 +339,21 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
             async with _ledger(places) as (ledger, blobs, state):
                 tell = _Changes()
                 pool = ServerPool(
-                    configs,
+                    configuration.servers,
                     logs=settings.logs,
                     on_change=tell,
                     definitions=places.tools,
                     tokens=places.tokens,
-                    capabilities={
-                        action.name: [(tool.server, tool.tool) for tool in action.tools]
-                        for action in rules.catalogue.actions.values()
-                    },
-                    cache={
-                        (tool.server, tool.tool): action.cache
-                        for action in rules.catalogue.actions.values()
-                        for tool in action.tools
-                        if action.cache is not None and action.repeatable is not False
-                    },
+                    capabilities=configuration.capabilities(),
+                    cache=configuration.cached(),
                     default_timeout=settings.execution.timeout,
                 )
-                parts = Parts(settings, rules, vault, ledger, state, blobs, pool)
-                daemon = Daemon(parts, pool, places, once=once)
+                parts = Parts(settings, configuration.rules, vault, ledger, state, blobs, pool)
+                daemon = Daemon(
+                    parts, pool, places, environ=environ, configured=configuration.stamps, once=once
+                )
                 tell.to = daemon.reconciler.servers_changed
-                await _serve(daemon, ledger)
+                await _serve(daemon, ledger, terminal=terminal)
         finally:
             close_logs()
 
@@ -396,12 +381,15 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def _serve(daemon: Daemon, ledger: Ledger) -> None:
+async def _serve(daemon: Daemon, ledger: Ledger, *, terminal: bool) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(AT_ONCE, thread_name_prefix="files"))
     for name in ("SIGTERM", "SIGINT"):
         with contextlib.suppress(NotImplementedError, ValueError):  # Windows, or not in the main thread
             loop.add_signal_handler(getattr(signal, name), daemon.stop)
+    with contextlib.suppress(NotImplementedError, ValueError, AttributeError):
+        # On a terminal it says that the terminal is gone.
+        loop.add_signal_handler(signal.SIGHUP, daemon.stop if terminal else daemon.reload)
     start = {
         "version": __version__,
         "pid": os.getpid(),

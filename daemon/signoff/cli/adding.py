@@ -12,6 +12,7 @@ from typing import Any
 from signoff import durable
 from signoff.cli.importing import add_to_config
 from signoff.cli.project import Project
+from signoff.cli.reloading import followed
 from signoff.cli.screen import SCREEN
 from signoff.cli.unsecret import Opened
 from signoff.errors import RequestRefused
@@ -48,10 +49,12 @@ def add(
         add_to_config(project, {server: Opened(entry)})
         _add_actions(project, server, fresh)
     missing = [variable for variable in known.env if not project.environ.get(variable)]
+    daemon = followed(project) if yes else ""
     if as_json:
-        SCREEN.json(_as_object(known, server, entry, fresh, missing) | {"written": yes})
+        SCREEN.json(_as_object(known, server, entry, fresh, missing) | {"written": yes, "daemon": daemon})
     else:
         _say(known, server, entry, fresh, missing, yes=yes)
+        SCREEN.line(daemon or "Nothing was written. To add it, say it again with --yes.")
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:
@@ -175,5 +178,3 @@ def _say(
         if action not in actions:
             SCREEN.line(f"action {action.name} is there already; for this server, put under its tools:")
             SCREEN.lines(_as_tool(server, action), indent="  ")
-    if not yes:
-        SCREEN.line("Nothing was written. To add it, say it again with --yes.")

@@ -582,6 +582,15 @@ def servers_restart(
     _end(health.restart(_project(asked), name, as_json=asked.as_json))
 
 
+@servers.command("reload")
+def servers_reload(context: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
+    """Have the daemon read servers, actions and policy anew; it does so by itself soon after they change."""
+    from signoff.cli import reloading
+
+    asked = _asked(context, config, as_json=as_json)
+    _end(reloading.reload(_project(asked), as_json=asked.as_json))
+
+
 # ---------------------------------------------------------------- the audit log
 
 

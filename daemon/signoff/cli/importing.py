@@ -10,6 +10,7 @@ from typing import Any
 
 from signoff import durable
 from signoff.cli.project import Project
+from signoff.cli.reloading import followed
 from signoff.cli.screen import SCREEN
 from signoff.cli.unsecret import Opened, dotenv_line, without_secrets
 from signoff.config.environment import read_dotenv
@@ -49,10 +50,13 @@ def bring_in(
         taken |= found[name].secrets
     if yes and found:
         add_to_config(project, found)
+    daemon = followed(project) if yes and found else ""
     if as_json:
-        SCREEN.json(_as_object(source, found, kept, written=yes and bool(found)))
+        SCREEN.json(_as_object(source, found, kept, written=bool(daemon)) | {"daemon": daemon})
     else:
         _say(source, found, kept, yes=yes)
+        if found:
+            SCREEN.line(daemon or "Nothing was written. To add them, say it again with --yes.")
 
 
 def _file_of(application: str | None) -> Path:
@@ -167,5 +171,3 @@ def _say(source: Path, found: Mapping[str, Opened], kept: list[str], *, yes: boo
         SCREEN.line(f"kept {name} (there is a server of that name already)")
     if not found:
         SCREEN.line("There is nothing to add.")
-    elif not yes:
-        SCREEN.line("Nothing was written. To add them, say it again with --yes.")

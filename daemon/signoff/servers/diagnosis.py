@@ -50,8 +50,8 @@ class Diagnosis:
 
 _STDERR = "Look at logs/servers/{name}.stderr for what it said; try its command in a terminal."
 DO: dict[str, str] = {
-    "disabled": "Nothing, or take `disabled` out of its entry in mcp_servers.json and restart.",
-    "missing-variable": "Set what is missing in the environment or in config/.env, then restart the daemon.",
+    "disabled": "Nothing, or take `disabled` out of its entry in mcp_servers.json.",
+    "missing-variable": "Put what is missing into config/.env.",
     "command-not-found": "Install the program, or give its full path as `command` in mcp_servers.json.",
     "folder-not-found": "Make the folder, or mend `cwd` in mcp_servers.json.",
     "cannot-start": "Look whether the file may be executed and is a program for this system.",

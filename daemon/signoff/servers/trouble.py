@@ -29,7 +29,8 @@ def standing_trouble(config: ServerConfig) -> Trouble | None:
         names = ", ".join(config.missing)
         return Trouble(
             "missing-variable",
-            f"It needs {names}, which is not set. Set it in the environment or in config/.env, and restart.",
+            f"It needs {names}, which is not set. Put it into config/.env; or set it in the environment, and "
+            "restart the daemon.",
         )
     return None
 
