@@ -15,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from signoff import observe
 from signoff.catalogue import Catalogue, load_catalogue
-from signoff.errors import NoteError
-from signoff.note.document import MAX_NOTE, parse
+from signoff.note.document import MAX_NOTE
 from signoff.note.mend import mend
-from signoff.plan.read import read_plan
 
 
 @dataclass(frozen=True)
@@ -69,15 +68,14 @@ def measure(path: Path, catalogue: Catalogue, *, mending: bool) -> Outcome:
         data = file.read(MAX_NOTE + 1)
     data = (mend(data) or data) if mending else data
     before = time.perf_counter()
-    try:
-        plan = read_plan(parse(data), catalogue, fallback_title=path.stem)
-    except NoteError as error:
-        return Outcome(path, "asked", error.code, str(error), time.perf_counter() - before)
+    reading = observe.read(path.name, data, catalogue)
     taken = time.perf_counter() - before
-    if plan is None:
+    if reading.problem is not None and not reading.left_alone:
+        return Outcome(path, "asked", reading.problem.code, str(reading.problem), taken)
+    if reading.plan is None:
         return Outcome(path, "left alone", "", "", taken)
-    said = ", ".join(step.action for step in plan.steps)
-    return Outcome(path, "presented", plan.dialect, said, taken)
+    said = ", ".join(step.action for step in reading.plan.steps)
+    return Outcome(path, "presented", reading.plan.dialect, said, taken)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -7,19 +7,9 @@ Each row is a name, the note, and what it must come to: a list of `(action, argu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dialect_table_loose import LOOSE, Asked, Label
 
-
-@dataclass(frozen=True)
-class Asked:
-    """The question that a note must end in: its code and line."""
-
-    code: str
-    line: int
-
-
-Label: TypeAlias = "list[tuple[str, dict[str, Any]]] | Asked | None"
+__all__ = ["TABLE", "Asked", "Label"]
 
 ANA = {"to": "ana@example.com", "subject": "Q4", "body": "Dear Ana,\n\nthe figures are in.\n\nBen"}
 LETTER = "Dear Ana,\n\nthe figures are in.\n\nBen"
@@ -539,11 +529,11 @@ TABLE: list[tuple[str, str, Label]] = [
     (
         "a plan of prose",
         "---\ntype: plan\naction_type: send_email\n---\n## Steps\n1. Draft the email\n2. Send it\n",
-        None,
+        Asked("argument-missing", 3),
     ),
     ("tasks", "---\ntype: plan\n---\n## Steps\n- [ ] Read the mail\n- [ ] Send email to the client\n", None),
     ("words in a list of actions", "---\nactions: [review, reply]\n---\n", None),
     ("a recipe", "---\nsteps: [boil, salt]\ntype: recipe\n---\n", None),
-    ("keys without an action", "---\nto: ana@example.com\nsubject: Q4\n---\n## Message\nHi\n", None),
     ("an invoice as a note", "---\ntype: invoice\namount: 500\ncustomer: Acme\n---\n", None),
+    *LOOSE,
 ]

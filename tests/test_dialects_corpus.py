@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from literal import contradicted, cut, missing
+from signoff import observe
 from signoff.catalogue import load_catalogue
 from signoff.errors import NoteError
-from signoff.model import Plan
-from signoff.note.document import parse
+from signoff.model import Plan, Step
 from signoff.note.mend import mend
-from signoff.plan.read import read_plan
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "notes"
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not part of the project")
+needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not part of the project")
 CATALOGUE = load_catalogue(None)
+PRESENTED_FLOOR = 80
+"""Notes of the corpus that are presented at least, once known breakages are mended."""
 
 
 def outcome(data: bytes) -> Plan | NoteError | None:
-    try:
-        return read_plan(parse(data), CATALOGUE, fallback_title="x")
-    except NoteError as error:
-        return error
+    reading = observe.read("x.md", data, CATALOGUE)
+    return reading.plan if reading.left_alone or reading.problem is None else reading.problem
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,7 @@ def outcomes() -> dict[str, Plan | NoteError | None]:
     return {name: outcome(mend(data) or data) for name, data in notes.items()}
 
 
+@needs_corpus
 @pytest.mark.promise("4")
 def test_every_refusal_has_line_and_advice(outcomes: dict[str, Plan | NoteError | None]) -> None:
     refused = [found for found in outcomes.values() if isinstance(found, NoteError)]
@@ -43,24 +44,24 @@ def test_every_refusal_has_line_and_advice(outcomes: dict[str, Plan | NoteError 
         assert error.hint
 
 
+@needs_corpus
 @pytest.mark.promise("4")
-def test_every_text_and_recipient_presented_stands_in_its_note(
+def test_every_value_presented_stands_in_its_note_and_no_line_says_otherwise(
     outcomes: dict[str, Plan | NoteError | None],
 ) -> None:
-    presented = 0
-    for name, found in outcomes.items():
-        if not isinstance(found, Plan):
-            continue
-        source = " ".join((CORPUS / name).read_text(encoding="utf-8").split())
-        for step in found.steps:
-            presented += 1
-            for key in {"to", "text", "body", "subject"} & step.arguments.keys():
-                value = step.arguments[key]
-                if isinstance(value, str) and found.dialect != "fence":
-                    assert " ".join(value.split()) in source
-    assert presented > 40
+    presented = {name: found for name, found in outcomes.items() if isinstance(found, Plan)}
+    odd = {}
+    for name, plan in presented.items():
+        source = (CORPUS / name).read_text(encoding="utf-8")
+        said = [*missing(source, plan), *contradicted(source, plan)]
+        said += [each for step in plan.steps for each in cut(source, step)]
+        if said:
+            odd[name] = said
+    assert odd == {}
+    assert len(presented) >= PRESENTED_FLOOR
 
 
+@needs_corpus
 @pytest.mark.promise("4")
 def test_the_median_note_is_read_in_well_under_50_ms() -> None:
     times = []
@@ -70,3 +71,45 @@ def test_the_median_note_is_read_in_well_under_50_ms() -> None:
         outcome(data)
         times.append(time.perf_counter() - before)
     assert statistics.median(times) < 0.05
+
+
+# ---------------------------------------------------------------- the look sees what it must see
+
+LETTER = (
+    "---\naction: send_email\nto: ana@example.com\n---\n# Mail\n**Amount:** $50.00\n"
+    "## Message\nDear Ana,\n\nsoon.\n## Notes\nx\n"
+)
+RIGHT = {"to": "ana@example.com", "body": "Dear Ana,\n\nsoon.", "amount": 50}
+
+
+def seen(**changed: object) -> list[str]:
+    step = Step("step-1", "x", "send_email", {**RIGHT, **changed})  # type: ignore[dict-item]
+    plan = Plan("x", (step,))
+    return [*missing(LETTER, plan), *contradicted(LETTER, plan), *cut(LETTER, step)]
+
+
+def test_what_the_note_says_is_found_in_it() -> None:
+    assert seen() == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"to": "eve@example.com"},
+        {"body": "Dear Ana,\n\nlater."},
+        {"body": "Dear Ana,\n\nsoon.\n## Notes"},
+        {"body": "## Message\nDear Ana,"},
+        {"amount": 5},
+        {"subject": "Figures"},
+    ],
+    ids=str,
+)
+def test_a_value_that_the_note_does_not_say_is_noticed(changed: dict[str, object]) -> None:
+    assert seen(**changed)
+
+
+def test_a_recipient_or_a_sum_that_another_line_contradicts_is_noticed() -> None:
+    plan = Plan("x", (Step("step-1", "x", "send_email", {"to": "ana@example.com", "amount": 50}),))
+    assert contradicted(LETTER, plan) == []
+    assert contradicted(LETTER.replace("# Mail", "**To:** eve@example.com"), plan)
+    assert contradicted(LETTER.replace("$50.00", "$500.00"), plan)

@@ -7,20 +7,18 @@ from typing import Any
 import pytest
 
 from dialect_table import TABLE, Asked, Label
+from signoff import observe
 from signoff.catalogue import load_catalogue
-from signoff.errors import NoteError
-from signoff.note.document import parse
-from signoff.plan.read import read_plan
 
 CATALOGUE = load_catalogue(None)
 
 
 def outcome(note: str) -> Label:
     """What a note comes to, in the words of the table."""
-    try:
-        plan = read_plan(parse(note.encode()), CATALOGUE, fallback_title="The file")
-    except NoteError as error:
-        return Asked(error.code, error.line or 0)
+    reading = observe.read("The file.md", note.encode(), CATALOGUE)
+    if reading.problem is not None and not reading.left_alone:
+        return Asked(reading.problem.code, reading.problem.line or 0)
+    plan = reading.plan
     return None if plan is None else [(step.action, dict(step.arguments)) for step in plan.steps]
 
 
@@ -50,8 +48,8 @@ def test_every_call_presented_is_right_and_every_call_meant_is_presented() -> No
     ids=[row[0] for row in TABLE if isinstance(row[2], Asked)],
 )
 def test_every_question_says_where_and_what_to_do(note: str) -> None:
-    with pytest.raises(NoteError) as caught:
-        read_plan(parse(note.encode()), CATALOGUE, fallback_title="x")
-    assert caught.value.line is not None
-    assert caught.value.message.endswith((".", "?"))
-    assert caught.value.hint
+    problem = observe.read("x.md", note.encode(), CATALOGUE).problem
+    assert problem is not None
+    assert problem.line is not None
+    assert problem.message.endswith((".", "?"))
+    assert problem.hint

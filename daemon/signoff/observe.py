@@ -7,7 +7,6 @@ separated from settling (`signoff.settle`) and from deciding (`signoff.decide`).
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -23,13 +22,12 @@ from signoff.model import Folder, FrozenPlan, Gesture, JsonObject, Plan, ServerV
 from signoff.note.document import Note, gesture, parse
 from signoff.note.splice import section_ticks
 from signoff.plan.again import read_again as known_plan
+from signoff.plan.broken import may_be_a_plan
 from signoff.plan.freeze import freeze, freeze_again
 from signoff.plan.read import read_plan
 from signoff.plan.times import read_time
 from signoff.say.questions import answers
 from signoff.vault import has_control_characters, is_conflict_copy
-
-_PLANLIKE = re.compile(rb"action|steps|tool|mcp_|approv|server|send|type:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,8 @@ class Reading:
         gesture: what it says about the decision.
         problem: why it cannot be read.
         kin: the same for readings of one plan, of which one was made from the other.
+        left_alone: it cannot be read, and if it could, it would not be a plan: somebody's note that merely
+            lies here, unless it is known as a plan already.
     """
 
     path: str
@@ -53,6 +53,7 @@ class Reading:
     gesture: Gesture
     problem: NoteError | None
     kin: object = field(default_factory=object, compare=False, repr=False)
+    left_alone: bool = False
 
     @property
     def id(self) -> str | None:
@@ -83,7 +84,8 @@ def read(path: str, data: bytes, catalogue: Catalogue) -> Reading:
         plan = read_plan(note, catalogue, fallback_title=_title(path))
     except NoteError as error:
         problem = error
-    return Reading(path, data, sha256, note, plan, said, problem)
+    left_alone = problem is not None and note is None and not may_be_a_plan(data, problem, catalogue)
+    return Reading(path, data, sha256, note, plan, said, problem, left_alone=left_alone)
 
 
 def read_again(before: Reading, path: str, data: bytes) -> Reading | None:
@@ -171,8 +173,8 @@ def bind(
     """
     frozen: FrozenPlan | None = None
     problem = reading.problem
-    if problem is not None and plan_id is None and not _may_be_a_plan(reading.data):
-        problem = None  # somebody's note that merely lies here
+    if reading.left_alone and plan_id is None:
+        problem = None
     if problem is None and reading.plan is not None:
         problem = _unfit(reading)
     if problem is None and reading.plan is not None and plan_id is not None:
@@ -216,11 +218,6 @@ def expires_at(plan: Plan) -> str | None:
         return None
     moment = read_time(plan.expires, zone=get_localzone(), end_of_day=True, key="expires")
     return moment.isoformat(timespec="seconds")
-
-
-def _may_be_a_plan(data: bytes) -> bool:
-    """Is there a word in a note that cannot be read which a plan would have?"""
-    return _PLANLIKE.search(data.replace(b"\0", b"")) is not None
 
 
 def _unfit(reading: Reading) -> NoteError | None:

@@ -86,6 +86,10 @@ def _message(checked: Checked) -> str:
         return checked.problem.message
     if checked.assessment is not None:
         return explain(checked.assessment)
+    reading = checked.reading
+    if reading is not None and reading.problem is not None:
+        said = f"line {reading.problem.line}: {reading.problem.message}"
+        return f"No action was found in this note; it is left alone, although it cannot be read ({said})."
     return "No action was found in this note; it is left alone."
 
 

@@ -17,6 +17,7 @@ from signoff.freezing import require_not_denied, require_supported
 from signoff.limits import final_arguments, first_broken
 from signoff.model import Assessment, FrozenPlan, Plan, ServerView
 from signoff.note.mend import mend
+from signoff.plan.broken import DAMAGED
 from signoff.plan.expressions import late_arguments
 from signoff.plan.freeze import freeze
 from signoff.plan.times import read_time
@@ -77,7 +78,10 @@ def read(project: Project, file: Path, *, fix: bool) -> Checked:
         checked.problem = NoteError(f"It cannot be read: {said}.", code="unreadable")
         return checked
     checked.reading = observe.read(file.name, data, project.catalogue)
-    checked.problem = _problem_of_name(file.name) or checked.reading.problem
+    problem = checked.reading.problem
+    if problem is not None and checked.reading.left_alone and problem.code not in DAMAGED:
+        problem = None
+    checked.problem = _problem_of_name(file.name) or problem
     return checked
 
 

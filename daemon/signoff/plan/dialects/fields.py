@@ -3,6 +3,7 @@
     to: ana@example.com             # a key of the front matter
     - **To:** ana@example.com       # a bold label, with or without the list mark
     | To | ana@example.com |        # a row of a table of two columns
+    - to: ana@example.com           # an item of a list under **Parameters:**
     ## Recipient                    # a heading with one line under it
     ana@example.com
 
@@ -30,6 +31,12 @@ LABEL = re.compile(
 """A bold label with its colon within or after the bold."""
 _ROW = re.compile(r"[ \t]{0,3}\|.*\|[ \t]*\Z")
 _CELL = re.compile(r"(?<!\\)\|")
+_QUOTED = re.compile(r'"[^"\\]*"')
+_ITEM = re.compile(r"[ \t]{0,8}[-*+][ \t]+(?P<name>`?[A-Za-z_][\w-]{0,60}`?)[ \t]*:[ \t]+(?P<value>\S.*)\Z")
+PARAMETERS = frozenset(
+    {"parameters", "params", "arguments", "args", "inputs", "tool_inputs", "tool_parameters"}
+)
+"""Labels under which the arguments of a call stand as items of a list."""
 _DASHES = re.compile(r"[ \t]*:?-+:?[ \t]*\Z")
 _LONGEST = 100_000
 
@@ -42,7 +49,7 @@ class Field:
         name, key: as written and folded.
         value: as written; a number of the front matter as it was typed.
         line, column: where the value stands.
-        form: `front`, `label`, `table`, `heading` or `entry` (of a structure).
+        form: `front`, `label`, `table`, `parameter` (an item), `heading` or `entry` (of a structure).
         section: index of the section it stands in; -1 in the front matter.
         row: index of its row in the body; -1 in the front matter.
     """
@@ -113,6 +120,7 @@ def _body_fields(body: Body) -> Iterator[Field]:
             continue
         yield from _labels(body.own_rows(section), number, section.first)
         yield from _table_rows(body.own_rows(section), number, section.first)
+        yield from _parameters(body.own_rows(section), number, section.first)
 
 
 def _labels(rows: Sequence[Row], section: int, first: int) -> Iterator[Field]:
@@ -149,6 +157,34 @@ def _table_rows(rows: Sequence[Row], section: int, first: int) -> Iterator[Field
                 column = line.text.find(value) + 1 if value else 1
                 yield Field(bare, fold_key(bare), value, line.line, column, "table", section, at)
         run = []
+
+
+def _parameters(rows: Sequence[Row], section: int, first: int) -> Iterator[Field]:
+    """The plain items directly under a bold `**Parameters:**`: `- key: value`, with or without quotes."""
+    inside = False
+    for index, row in enumerate(rows, first):
+        label = LABEL.match(row.text) if row.kind == TEXT and len(row.text) <= _LONGEST else None
+        if label is not None:
+            inside = fold_key(label["name"]) in PARAMETERS and not label["value"].strip()
+            continue
+        short = row.kind == TEXT and len(row.text) <= _LONGEST
+        item = _ITEM.match(row.text) if inside and short else None
+        if item is None:
+            inside = inside and row.kind == BLANK
+            continue
+        value, column = item["value"].strip(), item.start("value") + 1
+        if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1] and "\\" not in value:
+            value, column = value[1:-1], column + 1
+        yield Field(
+            item["name"].strip("`"),
+            fold_key(item["name"]),
+            value,
+            row.line,
+            column,
+            "parameter",
+            section,
+            index,
+        )
 
 
 def cells(text: str) -> list[str]:

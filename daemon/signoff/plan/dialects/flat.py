@@ -38,6 +38,8 @@ from signoff.plan.short import CLOSE_ENOUGH, COMMON, METADATA
 _ACTION_KEYS = ("action", "action_type")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+\Z")
 _TOOL = re.compile(r"[A-Za-z_][\w-]*\.[A-Za-z_][\w./-]*\Z", re.ASCII)
+_NO_ACTION = frozenset({"none", "no_action", "n_a", "na", "null", "manual", "info", "informational"})
+"""Values of `action_type` that say that nothing is to be done."""
 _NOW = frozenset({"now", "immediately", "asap", "immediate"})
 _PLATFORMS = frozenset(
     {"linkedin", "twitter", "facebook", "instagram", "whatsapp", "telegram", "slack", "discord"}
@@ -84,9 +86,7 @@ def read_flat(material: Material) -> Reading | None:
     if named.action is None or not named.action.arguments:
         return _undeclared(material, named)
     found = note_arguments(material, named.action, line=named.field.line)
-    if not found.values and named.field.key != "action" and not is_request(material) and not named.by_type:
-        return None  # `action_type` says what a note is about, and nothing of the action is there
-    _ask_more(material, named, found)
+    ask_more(material, named, found)
     return Reading("flat", (named.call(found.values),), found.question)
 
 
@@ -182,23 +182,9 @@ def _by_type(material: Material) -> Named | None:
 def _refuse_unknown(material: Material, given: list[Field]) -> None:
     """Asks for the action where the note clearly asks for one."""
     for field in given:
-        if _is_nearly_known(material, str(field.value)) or is_request(material):
+        meant = field.key == "action_type" and fold_key(str(field.value)) not in _NO_ACTION
+        if meant or _is_nearly_known(material, str(field.value)) or is_request(material):
             raise _unknown(material, field)
-    if is_request(material) and not _tells_otherwise(material):
-        kind = material.front_by_key["type"]
-        raise _question(
-            "action-missing",
-            kind,
-            "The note asks for approval, and does not say of which action.",
-            "Add a line `action: NAME`, such as `action: send_email`.",
-        )
-
-
-def _tells_otherwise(material: Material) -> bool:
-    """Whether the front matter or the body names its call in another form."""
-    from signoff.plan.dialects.read import OTHERS
-
-    return any(read(material) is not None for read in OTHERS)
 
 
 def _is_nearly_known(material: Material, text: str) -> bool:
@@ -224,7 +210,7 @@ def _unknown(material: Material, field: Field) -> NoteError:
 # ---------------------------------------------------------------- what else counts
 
 
-def _ask_more(material: Material, named: Named, found: Arguments) -> None:
+def ask_more(material: Material, named: Named, found: Arguments) -> None:
     """Asks where another platform or another time is named than what would be done."""
     for name in platforms(material):
         others = {word for word in _PLATFORMS if word in fold(named.name)}

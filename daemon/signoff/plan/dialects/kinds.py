@@ -11,7 +11,7 @@ from itertools import islice
 
 from signoff.catalogue import fold_key
 from signoff.plan.dialects.body import BLANK, TEXT
-from signoff.plan.dialects.fields import Material
+from signoff.plan.dialects.fields import Field, Material
 
 
 def _words(text: str) -> frozenset[str]:
@@ -51,25 +51,57 @@ _REQUESTS = _words(
     "approval_request approval approval_required approval_needed pending_approval action_request"
     " request_for_approval"
 )
+_WAITS = _words(
+    "pending_approval awaiting_approval waiting_for_approval approval_pending needs_approval approval_needed"
+    " approval_required pending_human_approval awaiting_human_approval ready_for_approval waiting_approval"
+    " ready_to_send ready_to_post ready_to_publish"
+)
+"""Values of `status` that say that the note waits for approval. (`pending` alone may be a task.)"""
+_NEEDS = (
+    "requires_approval",
+    "approval_required",
+    "needs_approval",
+    "approval_needed",
+    "requires_human_approval",
+)
+_YES = frozenset({"true", "yes"})
 
 
 def is_no_plan(material: Material) -> bool:
     """Whether the note says of itself that it asks for nothing."""
+    if is_record(material):
+        return True
+    arrived = material.front_by_key.keys() & _ARRIVED_KEYS
+    return material.says("type") in _RECEIVED and ("action" not in material.front_by_key or bool(arrived))
+
+
+def is_record(material: Material) -> bool:
+    """Whether the note says what was done, or is only to be read."""
     kind, status = material.says("type"), material.says("status")
     if kind in _RECORDS or status in _DONE or material.front_by_key.keys() & _DONE_KEYS:
         return True
     if any(section.key.startswith("approval_record") for section in material.body.sections[:2]):
         return True
     filled = islice((row for row in reversed(material.body.rows) if row.kind != BLANK), _LAST)
-    if any(row.kind == TEXT and _SAYS_DONE.match(row.text) for row in filled):
-        return True
-    arrived = material.front_by_key.keys() & _ARRIVED_KEYS
-    return kind in _RECEIVED and ("action" not in material.front_by_key or bool(arrived))
+    return any(row.kind == TEXT and _SAYS_DONE.match(row.text) for row in filled)
+
+
+def request_of(material: Material) -> Field | None:
+    """The key with which the front matter says that it asks for approval of something; None where none does.
+
+    `status: draft` counts in a note that the daemon has asked about before: it stands where the status was.
+    """
+    waits = _WAITS | {"draft"} if material.note.section_line else _WAITS
+    for key, words in (("type", _REQUESTS), ("status", waits), *((key, _YES) for key in _NEEDS)):
+        field = material.front_by_key.get(key)
+        if field is not None and fold_key(str(field.value)) in words:
+            return field
+    return None
 
 
 def is_request(material: Material) -> bool:
     """Whether the note says of itself that it asks for approval of an action."""
-    return material.says("type") in _REQUESTS
+    return request_of(material) is not None
 
 
 def platforms(material: Material) -> tuple[str, ...]:

@@ -22,14 +22,15 @@ from signoff.plan.dialects.flat import read_flat
 from signoff.plan.dialects.labels import read_labels
 from signoff.plan.dialects.phrases import read_phrases
 from signoff.plan.dialects.reading import MISSING, Call, Reading
+from signoff.plan.dialects.titles import read_title
 from signoff.plan.dialects.tool_calls import read_tool_call
+from signoff.plan.dialects.unnamed import question_of
 from signoff.plan.dialects.values import is_same
 
 Dialect: TypeAlias = "Callable[[Material], Reading | None]"
 
 STRUCTURED: tuple[Dialect, ...] = (read_tool_call, read_action_list, read_fences)
 """Forms that nothing else could be meant by: they count beside an explicit plan too."""
-OTHERS: tuple[Dialect, ...] = (*STRUCTURED, read_labels, read_phrases)
 DIALECTS: tuple[Dialect, ...] = (*STRUCTURED, read_flat, read_labels, read_phrases)
 
 WHERE = {
@@ -38,6 +39,7 @@ WHERE = {
     "fence": "a block in the body",
     "flat": "the keys of the front matter",
     "labels": "the labels in the body",
+    "title": "the title",
     "phrases": "the list of steps",
     "steps": "the list under `## Steps`",
     "front-matter": "`steps:` in the front matter",
@@ -67,7 +69,11 @@ def read_dialects(
         _require_fit(Reading(explicit[0], calls), readings, catalogue)
         return explicit
     readings = [reading for read in DIALECTS if (reading := read(material)) is not None]
+    if not readings and (titled := read_title(material)) is not None:
+        readings = [titled]
     if not readings:
+        if question := question_of(material):
+            raise question
         return None
     complete = next((reading for reading in readings if reading.question is None), None)
     if complete is None:

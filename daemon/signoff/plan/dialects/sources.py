@@ -13,8 +13,10 @@ from signoff.note.front import load_fragment
 from signoff.plan.dialects.blanks import is_absent
 from signoff.plan.dialects.body import BLANK, COMMENT, TEXT, Body, Section
 from signoff.plan.dialects.fields import LABEL, Field, Material, heading_fields
+from signoff.plan.dialects.headings import is_drafted, suits
 from signoff.plan.dialects.reading import MISSING
 from signoff.plan.dialects.texts import Found, header_fields, labelled_text, text_bounds, text_in, unclear
+from signoff.plan.dialects.unheaded import drafted_sections, text_without_heading
 
 _SHOWN = 60
 _ITEM = re.compile(r"[ ]{0,3}[-*+][ \t]+(?!\[[ xX]\])(\S.*)\Z")
@@ -51,10 +53,10 @@ def sources(
     texts: list[Found] = []
     taken: set[int] = set()
     lines: list[Field] = []
-    for number, section in heading_fields(material.body, keys):
+    for number, section in _headed(material, action, keys):
         if sections is not None and number not in sections:
             continue
-        argument = action.argument(section.key)
+        argument = action.argument(section.key) or prose
         try:
             if argument is prose:
                 texts += _text_under(material, number, keys, taken)
@@ -62,6 +64,24 @@ def sources(
                 lines += _line_under(material, number)
         except NoteError as error:
             found.ask(error)
+    texts += _labelled(material, action, labels, taken, found)
+    if prose is not None and prose.required and not texts and sections is None:
+        texts += _unheaded(material, action, keys, found)
+    texts = [header_fields(text, keys) for text in texts]
+    fields = [*(material.front if sections is None else ()), *lines]
+    fields += [
+        label for label in labels if label.row not in taken and action.argument(label.key) is not prose
+    ]
+    fields += [each for text in texts for each in text.fields]
+    return fields, texts
+
+
+def _labelled(
+    material: Material, action: Action, labels: list[Field], taken: set[int], found: Arguments
+) -> list[Found]:
+    """The texts that begin at a label; their rows are taken, and so is what somebody else wrote."""
+    prose, keys = prose_of(action), frozenset(action.names_of_arguments)
+    texts: list[Found] = []
     addressed = {
         label.section for label in labels if label.key not in _SENDERS and label.key in keys - _TEXTS
     }
@@ -82,13 +102,32 @@ def sources(
             continue
         texts.append(text)
         taken.update(text.rows)
-    texts = [header_fields(text, keys) for text in texts]
-    fields = [*(material.front if sections is None else ()), *lines]
-    fields += [
-        label for label in labels if label.row not in taken and action.argument(label.key) is not prose
-    ]
-    fields += [each for text in texts for each in text.fields]
-    return fields, texts
+    return texts
+
+
+def _headed(material: Material, action: Action, keys: frozenset[str]) -> Iterator[tuple[int, Section]]:
+    """The sections whose headings are names of arguments, or say that a text to be sent is under them."""
+    yield from heading_fields(material.body, keys)
+    prose = prose_of(action)
+    if prose is None or not prose.required:
+        return
+    for number, section in drafted_sections(material.body):
+        if section.key not in keys and suits(section.title, action):
+            yield number, section
+
+
+def _unheaded(material: Material, action: Action, keys: frozenset[str], found: Arguments) -> Iterator[Found]:
+    """The text that stands under no heading of its own, where nothing else could be it; see `unheaded`."""
+    prose = prose_of(action)
+    if any(action.argument(each.key) is prose and not is_absent(each.value) for each in material.front):
+        return
+    try:
+        text = text_without_heading(material.body, action, keys)
+    except NoteError as error:
+        found.ask(error)
+        return
+    if text is not None:
+        yield text
 
 
 def _text_under(material: Material, number: int, keys: frozenset[str], taken: set[int]) -> Iterator[Found]:
@@ -106,7 +145,7 @@ def _text_under(material: Material, number: int, keys: frozenset[str], taken: se
     has_parts = any(each.key in keys for each in inner)
     last = section.last if has_parts else section.end
     try:
-        text = text_in(body, section.first, last, keys)
+        text = text_in(body, section.first, last, keys, drafted=is_drafted(section.title))
     except NoteError:
         taken.update(range(section.first, last))
         raise

@@ -27,7 +27,14 @@ _FOOTER = re.compile(
     r"[ \t]*[*_(]+[^\n]*\b(?:characters?|chars|words?|generated|drafted|auto\w*|created|queued|edited)\b",
     re.IGNORECASE,
 )
+_COUNT = re.compile(
+    r"[ \t]*[*_]{1,2}\(?(?:character count:?[ ]?)?\d{1,6}(?:[ ]?(?:/|of)[ ]?\d{1,6})?[ ]"
+    r"(?:characters?|chars)\)?[*_]{1,2}[ \t]*\Z",
+    re.IGNORECASE,
+)
 _PLAIN_HEADER = re.compile(r"(?P<name>[A-Za-z][A-Za-z -]{0,20}):[ \t]+(?P<value>\S.*)\Z")
+_MARK = re.compile(r" {0,3}>[ \t]?")
+_CALLOUT = re.compile(r" {0,3}>[ \t]*\[!")
 _TEXT_FENCES = frozenset(
     {"", "text", "txt", "plain", "plaintext", "markdown", "md", "email", "mail", "message"}
 )
@@ -49,13 +56,16 @@ def unclear(line: int, message: str, hint: str, column: int = 1) -> NoteError:
     return NoteError(message, code="text-unclear", hint=hint, line=line, column=column)
 
 
-def text_in(body: Body, first: int, last: int, arguments: Collection[str]) -> Found | None:
+def text_in(
+    body: Body, first: int, last: int, arguments: Collection[str], *, drafted: bool = False
+) -> Found | None:
     """The text in a range of rows; None where there is none.
 
     Args:
         body: of the note.
         first, last: the rows, as indexes.
         arguments: folded names of the action's arguments.
+        drafted: it is said to be a draft, so that a text which is quoted as a whole is the author's own.
 
     Raises:
         NoteError: `text-unclear`.
@@ -63,16 +73,23 @@ def text_in(body: Body, first: int, last: int, arguments: Collection[str]) -> Fo
     rows = range(first, last)
     start, fields = _top(body.rows, first, last, arguments)
     start, end = text_bounds(body.rows, start, last)
-    lines = body.rows[start:end]
+    lines: Sequence[Row] = body.rows[start:end]
     filled = [row for row in lines if row.kind != BLANK]
     if not filled or all(row.kind == COMMENT for row in filled):
         return Found("", body.rows[first].line if first < last else 1, 1, rows, fields) if fields else None
     if all(row.kind == QUOTE for row in filled):
-        raise unclear(
-            filled[0].line,
-            "The text is quoted, so it may be somebody else's.",
-            "Take the `>` away if it is sent.",
-        )
+        if not drafted or _CALLOUT.match(filled[0].text):
+            raise unclear(
+                filled[0].line,
+                "The text is quoted, so it may be somebody else's.",
+                "Take the `>` away if it is to be sent.",
+            )
+        lines = [
+            Row(row.line, _MARK.sub("", row.text), BLANK if row.kind == BLANK else TEXT) for row in lines
+        ]
+        filled = [row for row in lines if row.text.strip()]
+        if not filled:
+            return None
     if hidden := next((row for row in filled if row.kind == COMMENT), None):
         raise unclear(
             hidden.line, "There is a comment in the text, which is not shown.", "Delete the comment."
@@ -85,8 +102,22 @@ def text_in(body: Body, first: int, last: int, arguments: Collection[str]) -> Fo
             "Part of the text is in a fence, and part of it is not.",
             "Leave only the text itself under its heading, all of it in the fence or without one.",
         )
+    lines = _uncounted(lines)
+    filled = [row for row in lines if row.kind != BLANK]
+    if not filled:
+        return Found("", rows.start, 1, rows, fields)
     _refuse_strange_lines(filled, arguments)
     return Found("\n".join(row.text for row in lines).strip("\n").rstrip(), filled[0].line, 1, rows, fields)
+
+
+def _uncounted(lines: Sequence[Row]) -> Sequence[Row]:
+    """Without a last row that only counts characters (`*(165/280 characters)*`), below a blank one."""
+    end = len(lines)
+    while end and lines[end - 1].kind == BLANK:
+        end -= 1
+    if end > 1 and _COUNT.match(lines[end - 1].text) and lines[end - 2].kind == BLANK:
+        return lines[: end - 1]
+    return lines
 
 
 def _top(
@@ -129,8 +160,12 @@ def text_bounds(rows: Sequence[Row], start: int, last: int) -> tuple[int, int]:
     while start < last and rows[start].kind in {BLANK, RULE}:
         start += 1
     end = next((index for index in range(start, last) if rows[index].kind == RULE), last)
+    remarked = False
     for row in rows[end:last]:
-        if row.kind not in {BLANK, RULE, COMMENT} and not (row.kind == TEXT and _REMARK.match(row.text)):
+        remark = row.kind == TEXT and _REMARK.match(row.text)
+        remarked = remarked or bool(remark)
+        quoted = remarked and row.kind == QUOTE  # what it answers
+        if row.kind not in {BLANK, RULE, COMMENT} and not (remark or quoted):
             raise unclear(
                 row.line,
                 "It is not plain whether the text ends at the rule (`---`) or goes on below it.",
@@ -202,7 +237,7 @@ def labelled_text(body: Body, label: Field, arguments: Collection[str]) -> Found
     while end < section.last and not (rows[end].kind == TEXT and LABEL.match(rows[end].text)):
         end += 1
     inline = str(label.value)
-    if label.form == "table":
+    if label.form in {"table", "parameter"}:
         return Found(inline, label.line, label.column or 1, range(label.row, label.row + 1))
     if end < section.last:
         _refuse_unknown_label(rows[end], rows[label.row : end], arguments, has_text=bool(inline))
