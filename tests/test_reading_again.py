@@ -88,7 +88,7 @@ edits = st.tuples(
     st.integers(0, 900),
     st.integers(0, 12),
     st.sampled_from(PUT.replace("\n", "").split("|")),
-    st.sampled_from(["", "\n"]),
+    st.sampled_from(["", "\n", "\r\n"]),
 )
 """Where, how many bytes go, and what is put there."""
 
@@ -106,6 +106,13 @@ def test_whoever_changed_a_note_and_however_what_is_known_again_is_what_is_there
     again = read_again(before, PATH, data)
     if again is not None:
         assert same(again, read(PATH, data, CATALOGUE))
+
+
+def test_other_line_endings_move_the_checkboxes():
+    before = read(PATH, note(), CATALOGUE)
+    now = note(newline="\r\n")
+    again = read_again(before, PATH, now)
+    assert again is None or same(again, read(PATH, now, CATALOGUE))
 
 
 def test_a_gesture_is_read_and_the_plan_keeps_its_kin():

@@ -318,9 +318,8 @@ def _digest_unchanged(facts: Facts) -> None:
 
 
 def _action_inside(frozen: FrozenPlan, step_id: str, call: Call) -> None:
-    for step in frozen.steps:
-        if step.id != step_id:
-            continue
+    step = frozen.by_id.get(step_id)
+    if step is not None:
         known = [*step.calls, *([step.undo] if step.undo else [])]
         if any(call.name == other.name for other in known):
             return

@@ -365,6 +365,10 @@ class FrozenPlan:
     depends_on: tuple[str, ...] = ()
     run_at: str | None = None
     schedule: str | None = None
+    by_id: Mapping[str, FrozenStep] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_id", {step.id: step for step in self.steps})
 
 
 # ---------------------------------------------------------------- what approval it needs
@@ -405,10 +409,17 @@ class Assessment:
     risk: Risk
     requirement: Requirement
     steps: tuple[StepRisk, ...]
+    denied: frozenset[str] = field(init=False, compare=False, repr=False)
+    """The steps that the policy forbids."""
+    _secrets: Mapping[str, frozenset[str]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "denied", frozenset(entry.step for entry in self.steps if entry.denied))
+        object.__setattr__(self, "_secrets", {entry.step: entry.secret for entry in self.steps})
 
     def secret(self, step: str) -> frozenset[str]:
         """The argument names of a step that may be shown nowhere."""
-        return next((entry.secret for entry in self.steps if entry.step == step), frozenset())
+        return self._secrets.get(step, frozenset())
 
 
 # ---------------------------------------------------------------- what happened to it

@@ -69,13 +69,17 @@ class Judgement:
 
 def assess(plan: FrozenPlan, catalogue: Catalogue, policy: Policy) -> Assessment:
     """The risk of a frozen plan, by its pinned definitions, and the approval that it needs."""
-    judged = [
-        (
-            step,
-            [judge(call, step.action, _annotations(plan, call), catalogue, policy) for call in _calls(step)],
-        )
-        for step in plan.steps
-    ]
+    known: dict[tuple[str, str], Judgement] = {}
+
+    def judgement_of(call: Call, action: str) -> Judgement:
+        """One look for all steps that make the same call."""
+        found = known.get((call.name, action))
+        if found is None:
+            found = judge(call, action, _annotations(plan, call), catalogue, policy)
+            known[call.name, action] = found
+        return found
+
+    judged = [(step, [judgement_of(call, step.action) for call in _calls(step)]) for step in plan.steps]
     everything = [judgement for _step, judgements in judged for judgement in judgements]
     if not everything:  # nothing to call: nothing to be lenient about
         return Assessment(Risk.MEDIUM, policy.requires[Risk.MEDIUM], ())

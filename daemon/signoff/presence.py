@@ -265,7 +265,7 @@ class Presence:
         if frozen is not None:
             assessment = self.assessment(frozen)
             requirement = assessment.requirement
-            denied = frozenset(entry.step for entry in assessment.steps if entry.denied)
+            denied = assessment.denied
             dependencies = {name: parts.state.status(name) for name in frozen.depends_on}
         return Facts(
             plan=state,

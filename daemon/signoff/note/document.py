@@ -125,11 +125,12 @@ class Note:
 
     @property
     def own_rows(self) -> tuple[Sequence[str], Sequence[str]] | None:
-        """The rows of the body before and after the daemon's section; None without a section."""
+        """The rows of the body, with their endings, before and after the daemon's section; None without."""
         if self._section is None:
             return None
         first, last = self._section
-        return self._source[:first], self._source[last + 1 :]
+        rows = [line.text + line.end for line in self._lines]
+        return rows[:first], rows[last + 1 :]
 
     @cached_property
     def _source(self) -> tuple[str, ...]:

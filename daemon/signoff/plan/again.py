@@ -76,7 +76,7 @@ def _same_but_marks(before: Sequence[str], now: Sequence[str], steps: set[int]) 
 
 
 def _same_but_mark(before: str, now: str) -> bool:
-    one, other = checkbox_at(before), checkbox_at(now)
+    one, other = checkbox_at(before.rstrip("\r\n")), checkbox_at(now.rstrip("\r\n"))
     if one is None or other is None or one[0] != other[0] or not {one[1], other[1]} <= _MARKS:
         return False
     return before[: one[0]] == now[: one[0]] and before[one[0] + 1 :] == now[one[0] + 1 :]
