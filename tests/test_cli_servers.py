@@ -47,6 +47,37 @@ def test_check_connects_measures_and_remembers(house: Laid) -> None:
     assert house.calls() == []
 
 
+@pytest.mark.promise("8")
+@pytest.mark.skipif(sys.platform == "win32", reason="has a terminal of its own")
+def test_the_table_fits_a_terminal_of_eighty_columns_and_says_what_to_do(house: Laid) -> None:
+    from support.terminal import in_terminal
+
+    house.set_servers(
+        {
+            "stub": house.stub(),
+            "gone-for-good": {"command": "no-such-program-anywhere-on-this-computer"},
+            "poor": {"command": sys.executable, "required_env": ["NO_SUCH_VARIABLE_ANYWHERE"]},
+        }
+    )
+    house.signoff("servers", "check")
+    command = [sys.executable, "-m", "signoff", "servers", "--config", str(house.config)]
+    lines = in_terminal(command, env=house.environment())
+    assert max(map(len, lines)) <= 80
+    for word in ("Status", "Tools", "Answers in", "Errors", "Breaker", "Last change"):
+        assert word in lines[0]
+    assert "Uses" not in lines[0]
+    assert [line.split()[:2] for line in lines[2:5]] == [
+        ["stub", "available"],
+        ["gone-for-good", "unavailable"],
+        ["poor", "unavailable"],
+    ]
+    text = " ".join(line.strip() for line in lines)
+    assert (
+        "poor: It needs NO_SUCH_VARIABLE_ANYWHERE, which is not set. (missing-variable) Write it into" in text
+    )
+    assert "Uses" in in_terminal(command, columns=120, env=house.environment())[0]
+
+
 @pytest.mark.promise("10")
 def test_check_ends_with_1_where_an_enabled_server_is_not_there_and_says_why(house: Laid) -> None:
     house.set_servers(

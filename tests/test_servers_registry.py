@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from servers.kit import Project, available, pin_of, until
 from signoff.errors import Transient
 from signoff.model import ServerView, Tool
-from signoff.servers.diagnosis import DO, diagnose
+from signoff.servers.diagnosis import diagnose
 from signoff.servers.health import ServerHealth, together
 from signoff.servers.history import History, Point, chart, read_history
 from signoff.servers.launch import ServerConfig, StdioLaunch
 from signoff.servers.pool import PinChanged
 from signoff.servers.registry import Registry
+from signoff.servers.remedy import REMEDIES
 
 
 @pytest.fixture
@@ -214,7 +215,7 @@ CONFIG = ServerConfig("files", "stdio", StdioLaunch("x"), {"command": "x"})
 
 
 @pytest.mark.promise("8")
-@pytest.mark.parametrize("reason", sorted(DO))
+@pytest.mark.parametrize("reason", sorted(REMEDIES))
 def test_every_reason_has_words_and_something_to_do(reason):
     health = ServerHealth("unavailable", reason=reason, message="It is away.")
     found = diagnose(CONFIG, health, ServerView("files", {}, None)).findings[0]

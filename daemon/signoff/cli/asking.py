@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from signoff.catalogue import Catalogue
-from signoff.cli.connect import PATIENCE, require_server
+from signoff.cli.connect import ENDING, PATIENCE, require_server
 from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
 from signoff.errors import CallError, NotFound, RequestRefused
@@ -65,7 +65,7 @@ async def _call(project: Project, server: str, tool: str, given: Sequence[str]) 
         connect_timeout=PATIENCE,
     )
     async with pool:
-        await pool.settled(PATIENCE)
+        await pool.settled(PATIENCE + ENDING)
         view = pool.view(server)
         if view.tools is None:
             raise RequestRefused(f"{server} cannot be called: {view.problem}", code="server-unavailable")

@@ -20,6 +20,8 @@ from signoff.servers.health import ServerHealth
 
 PATIENCE = 15.0
 """Seconds that servers have to start and list their tools."""
+ENDING = 5.0
+"""Seconds more, in which one that did not is ended, and it is known why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ async def _connect(project: Project, configs: Mapping[str, ServerConfig]) -> Met
         default_timeout=timeout,
         connect_timeout=PATIENCE,
     ) as pool:
-        await pool.settled(PATIENCE)
+        await pool.settled(PATIENCE + ENDING)
         await asyncio.gather(*(pool.check(name) for name in configs), return_exceptions=True)
         return Met(pool.views(), pool.health())
 

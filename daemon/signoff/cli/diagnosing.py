@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -19,7 +18,10 @@ from signoff.servers.config import ServerConfig
 from signoff.servers.diagnosis import Diagnosis, diagnose
 from signoff.servers.health import ServerHealth
 from signoff.servers.history import Point, chart, read_history
-from signoff.servers.stderr import log_path
+from signoff.servers.stderr import log_path, of_last_start
+
+CHART = 60
+"""Checks, each a character."""
 
 LAST_LINES = 10
 """Of what it wrote to stderr."""
@@ -78,43 +80,55 @@ def _last_lines(project: Project, config: ServerConfig) -> list[str]:
     except OSError:
         return []
     clean = project.redactor.text(config.scrub(text))
-    return [visible(re.sub(r"\s+$", "", line)) for line in clean.splitlines()[-LAST_LINES:]]
+    return [visible(line) for line in of_last_start(clean, LAST_LINES)]
 
 
 def _say(diagnosis: Diagnosis, points: list[Point], said: list[str]) -> None:
     health = diagnosis.health
-    SCREEN.facts(
-        [
-            ("server", diagnosis.server),
-            ("status", coloured(health.status)),
-            ("last check", near(health.last_check) if health.last_check else "never"),
-            ("last change", near(health.changed) if health.changed else "never"),
-            ("answers in", _times(health.median_ms, health.p95_ms)),
-            ("calls take", _times(health.call_median_ms, health.call_p95_ms)),
-            ("errors", _errors(health)),
-            ("restarts", str(health.restarts)),
-            ("breaker", health.breaker),
-            ("replicas", f"{health.replicas_up} of {health.replicas} connected"),
-            ("uses", usage(health)),
-        ]
-    )
-    SCREEN.line()
     for finding in diagnosis.findings:
-        SCREEN.line(f"{finding.what} ({finding.code})", "red" if finding.do else "")
+        SCREEN.paragraph(f"{finding.what} ({finding.code})", "red" if finding.do else "")
         if finding.do:
-            SCREEN.line(f"  {finding.do}")
+            SCREEN.paragraph(finding.do, indent=2)
+    SCREEN.line()
+    known = (
+        ("server", diagnosis.server),
+        ("status", coloured(health.status)),
+        ("last check", near(health.last_check) if health.last_check else "never"),
+        ("last change", near(health.changed) if health.changed else ""),
+        ("answers in", _times(health.median_ms, health.p95_ms)),
+        ("calls take", _times(health.call_median_ms, health.call_p95_ms)),
+        ("errors", _errors(health)),
+        ("restarts", str(health.restarts)),
+        ("breaker", _breaker(health)),
+        ("replicas", f"{health.replicas_up} of {health.replicas} connected" if health.replicas > 1 else ""),
+        ("uses", usage(health)),
+    )
+    SCREEN.facts([(name, cell) for name, cell in known if cell])
     if points:
-        SCREEN.heading(f"The last {min(60, len(points))} checks, as high as they were slow; × is away")
-        SCREEN.drawing(f"  {chart(points)}")
+        shown = points[-CHART:]
+        top = max((point.ms for point in shown if point.ms is not None), default=0.0)
+        SCREEN.heading(
+            f"The last {len(shown)} checks, as high as they were slow (at most {top:.1f} ms); × is away"
+        )
+        SCREEN.drawing(f"  {chart(points, CHART)}")
     if said:
-        SCREEN.heading("The last it wrote to stderr")
+        SCREEN.heading("The last that it wrote (its stderr)")
         for line in said:
             SCREEN.line(f"  {line}")
 
 
+def _breaker(health: ServerHealth) -> str:
+    """In words: what a breaker is, nobody need know."""
+    return {
+        "closed": "closed: it is used as usual",
+        "open": "open: connecting failed so often that it is left alone for a while",
+        "half-open": "half-open: it is tried once; if that goes well, it is used again",
+    }[health.breaker]
+
+
 def _times(median: float | None, p95: float | None) -> str:
     if median is None:
-        return "not known"
+        return ""
     return f"{median:.1f} ms (median), {p95 or median:.1f} ms (95th percentile)"
 
 
@@ -126,7 +140,7 @@ def _errors(health: ServerHealth) -> str:
 def usage(health: ServerHealth | Any) -> str:
     """Memory and processor of a server's processes, for people."""
     if health.memory_bytes is None:
-        return "not known"
+        return ""
     cpu = "" if health.cpu_percent is None else f", {health.cpu_percent:g} % of a core"
     processes = "1 process" if health.processes == 1 else f"{health.processes} processes"
     return f"{health.memory_bytes / 2**20:.0f} MB in {processes}{cpu}"

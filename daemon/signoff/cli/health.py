@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -13,15 +13,17 @@ from signoff import durable, system
 from signoff.cli.connect import connect, require_server, usable, views
 from signoff.cli.decisions import ask_daemon, person
 from signoff.cli.project import Project
-from signoff.cli.screen import SCREEN
+from signoff.cli.screen import SCREEN, Cell
 from signoff.cli.screen import status as coloured
-from signoff.cli.words import near
+from signoff.cli.words import ago
 from signoff.errors import RequestRefused
 from signoff.model import Json, JsonObject, Tool
 from signoff.requests import Request
 from signoff.servers.cache import read_tools
 from signoff.servers.config import ServerConfig
 from signoff.servers.health import ServerHealth
+from signoff.servers.remedy import remedy
+from signoff.servers.trouble import standing_trouble
 
 KEYS = tuple(field.name for field in fields(ServerHealth))
 
@@ -150,14 +152,10 @@ def _as_object(config: ServerConfig, health: object, offered: Collection[str] | 
     """A server as JSON; `health` is `ServerHealth` as an object, where anything is known."""
     known = asdict(ServerHealth()) | (health if isinstance(health, dict) else {})
     found: JsonObject = {key: known[key] for key in KEYS}
-    if config.disabled:
-        found |= {"status": "unavailable", "reason": "disabled", "message": "It is disabled."}
-    elif config.missing:
-        found |= {
-            "status": "unavailable",
-            "reason": "missing-variable",
-            "message": f"It needs {', '.join(config.missing)}, which is not set.",
-        }
+    trouble = standing_trouble(config)
+    if trouble is not None:
+        do = remedy(trouble.reason, config)
+        found |= {"status": "unavailable", "reason": trouble.reason, "message": trouble.message, "do": do}
     names: list[Json] = [*sorted(offered or ())]
     found["tools"] = names if offered is not None else None
     found["transport"] = config.transport
@@ -176,52 +174,65 @@ def _definitions(offered: Mapping[str, Tool] | None) -> object:
 # ---------------------------------------------------------------- for people
 
 
+_COLUMNS: tuple[tuple[str, Callable[[str, Mapping[str, Any]], Cell]], ...] = (
+    ("Server", lambda name, _: name),
+    ("Status", lambda _, found: coloured("disabled" if found["reason"] == "disabled" else found["status"])),
+    ("Tools", lambda _, found: "?" if found["tools"] is None else str(len(found["tools"]))),
+    ("Answers in", lambda _, found: _latency(found)),
+    ("Errors", lambda _, found: _errors(found)),
+    ("Breaker", lambda _, found: found["breaker"]),
+    ("Last change", lambda _, found: ago(found["changed"]) if found["changed"] else ""),
+    ("Last check", lambda _, found: ago(found["last_check"]) if found["last_check"] else "never"),
+    ("Uses", lambda _, found: _uses(found)),
+)
+_ALWAYS = 7
+"""Columns that are shown on a terminal of any width; the others where there is room."""
+_ROOM = 100
+"""Characters in a line that are room."""
+
+
 def _say(servers: Mapping[str, Any]) -> None:
     if not servers:
         SCREEN.line("There are no servers in mcp_servers.json yet.")
-    rows = [
-        (
-            name,
-            coloured("disabled" if found["reason"] == "disabled" else found["status"]),
-            "?" if found["tools"] is None else str(len(found["tools"])),
-            _latency(found),
-            _errors(found),
-            f"{found['breaker']}{', flapping' if found['flapping'] else ''}",
-            "" if found["memory_bytes"] is None else f"{found['memory_bytes'] / 2**20:.0f} MB",
-            near(found["changed"]) if found["changed"] else "",
-            near(found["last_check"]) if found["last_check"] else "never",
-        )
-        for name, found in servers.items()
-    ]
-    head = (
-        "Server",
-        "Status",
-        "Tools",
-        "Answers in",
-        "Errors",
-        "Breaker",
-        "Uses",
-        "Last change",
-        "Last check",
-    )
-    SCREEN.table(head, rows)
+    width = SCREEN.width
+    columns = _COLUMNS if width is None or width >= _ROOM else _COLUMNS[:_ALWAYS]
+    rows = [[cell(name, found) for _, cell in columns] for name, found in servers.items()]
+    SCREEN.table([title for title, _ in columns], rows, dense=True)
+    if any(found["message"] or found["flapping"] or found["warnings"] for found in servers.values()):
+        SCREEN.line()
     for name, found in servers.items():
         if found["message"]:
-            SCREEN.line(f"{name}: {found['message']} ({found['reason']})")
+            SCREEN.paragraph(f"{name}: {found['message']} ({found['reason']})")
+            if found["do"]:
+                SCREEN.paragraph(found["do"], indent=2)
+        if found["flapping"]:
+            SCREEN.paragraph(f"{name}: It comes and goes. See: signoff servers diagnose {name} (flapping)")
         for warning in found["warnings"]:
-            SCREEN.line(f"{name}: {warning}", "yellow")
+            SCREEN.paragraph(f"{name}: {warning}", "yellow")
 
 
 def _latency(found: Mapping[str, Any]) -> str:
     """Median and 95th percentile where there are enough checks, else the last one."""
-    if found["median_ms"] is not None:
-        return f"{found['median_ms']:.1f} / {found['p95_ms'] or found['median_ms']:.1f} ms"
-    return "" if found["response_time_ms"] is None else f"{found['response_time_ms']:g} ms"
+    median, p95 = found["median_ms"], found["p95_ms"]
+    if median is not None:
+        return f"{_short(median)}/{_short(p95 or median)} ms"
+    return "" if found["response_time_ms"] is None else f"{_short(found['response_time_ms'])} ms"
+
+
+def _short(milliseconds: float) -> str:
+    return f"{milliseconds:.0f}" if milliseconds >= 10 else f"{milliseconds:.1f}"
 
 
 def _errors(found: Mapping[str, Any]) -> str:
     rate = found["error_rate"]
-    return f"{found['error_count']}{f' ({rate:.0%})' if rate else ''}"
+    return f"{found['error_count']}{f', {rate:.0%}' if rate else ''}"
+
+
+def _uses(found: Mapping[str, Any]) -> str:
+    if found["memory_bytes"] is None:
+        return ""
+    cpu = "" if found["cpu_percent"] is None else f", {found['cpu_percent']:.0f} %"
+    return f"{found['memory_bytes'] / 2**20:.0f} MB{cpu}"
 
 
 def _rows(offered: Mapping[str, Tool]) -> list[tuple[str, str, str]]:

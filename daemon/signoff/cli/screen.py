@@ -71,6 +71,21 @@ class Screen:
 
         self._console.print(Text(visible(text), style=style), soft_wrap=True)
 
+    @property
+    def width(self) -> int | None:
+        """Characters in a line of the terminal; None where there is no terminal."""
+        return None if self._console is None else self._console.width
+
+    def paragraph(self, text: str, style: str = "", *, indent: int = 0) -> None:
+        """A longer text: on a terminal its lines end between words, and all are indented."""
+        if self._console is None:
+            self._write(" " * indent + visible(text))
+            return
+        from rich.padding import Padding
+        from rich.text import Text
+
+        self._console.print(Padding(Text(visible(text), style=style), (0, 0, 0, indent), expand=False))
+
     def heading(self, text: str) -> None:
         """A line above what belongs together, with an empty line before it."""
         self.line()
@@ -92,26 +107,35 @@ class Screen:
         for name, cell in rows:
             self.line(f"{' ' * indent}{name.ljust(width)}  {_text(cell)}", _style(cell))
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
-        """Rows in columns; nothing where there are none."""
+    def table(
+        self, head: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0, dense: bool = False
+    ) -> None:
+        """Rows in columns; nothing where there are none. Of a dense one only the first column is folded."""
         if not rows:
             return
         if self._console is None:
             self._plain([head, *rows], " " * indent)
             return
-        self._boxed(self._console, head, rows, indent)
+        self._boxed(self._console, head, rows, indent, dense=dense)
 
     def _boxed(
-        self, console: Console, head: Sequence[str], rows: Sequence[Sequence[Cell]], indent: int
+        self,
+        console: Console,
+        head: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        indent: int,
+        *,
+        dense: bool,
     ) -> None:
         from rich.box import SIMPLE_HEAD
         from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-        for title in head:
-            table.add_column(title, overflow="fold")
+        padding = (0, 1, 0, 0) if dense else (0, 1)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=padding)
+        for number, title in enumerate(head):
+            table.add_column(title, overflow="fold", no_wrap=dense and number > 0)
         for row in rows:
             table.add_row(*(Text(visible(_text(cell)), style=_style(cell)) for cell in row))
         console.print(Padding(table, (0, 0, 0, indent)))

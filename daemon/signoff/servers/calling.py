@@ -20,6 +20,7 @@ from signoff.servers.exchange import Exchange
 from signoff.servers.incarnation import Incarnation
 from signoff.servers.outcome import Where
 from signoff.servers.owner import Owner
+from signoff.servers.remedy import remedy
 from signoff.servers.tools import exact
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
     if trouble is None:
         raise outcome.not_sent(where, "the server is still being connected", code="server-starting")
     if trouble.reason in {"missing-variable", "authentication"}:
-        raise outcome.authentication(where, _clause(trouble.message), hint=" ")
+        raise outcome.authentication(
+            where, _clause(trouble.message), hint=remedy(trouble.reason, owner.config)
+        )
     if trouble.reason == "disabled":
         raise Refused(
             f"{where} was not called: {_clause(trouble.message)}.",

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from signoff.servers.health import Breaker, ServerHealth, Status
-from signoff.servers.trouble import Trouble
+from signoff.servers.launch import ServerConfig
+from signoff.servers.remedy import remedy
+from signoff.servers.trouble import Trouble, standing_trouble
 from signoff.servers.usage import Usage
 from signoff.servers.window import Window
 
@@ -29,7 +31,7 @@ class Condition:
     """The condition of one server.
 
     Args:
-        trouble: why it is not even tried, where it is not.
+        config: the server's entry.
         on_change: called when something has changed.
 
     Attributes:
@@ -40,8 +42,9 @@ class Condition:
         next_attempt: when it is tried again, where that waits.
     """
 
-    def __init__(self, trouble: Trouble | None, on_change: Callable[[], None]) -> None:
-        self.trouble = trouble
+    def __init__(self, config: ServerConfig, on_change: Callable[[], None]) -> None:
+        self.trouble = standing_trouble(config)
+        self._config = config
         self.breaker = Breaker()
         self.short_lives = 0
         self.unanswered = 0
@@ -77,6 +80,7 @@ class Condition:
             breaker=self.breaker.state(now),
             reason=reason,
             message=message,
+            do=remedy(reason, self._config),
             changed=self._changed,
             next_attempt=None if next_attempt is None else round(max(0.0, next_attempt - now), 1),
             median_ms=figures.median_ms,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from signoff.model import JsonObject, ServerView
 from signoff.servers.health import ServerHealth
-from signoff.servers.launch import ServerConfig, StdioLaunch
+from signoff.servers.launch import ServerConfig
+from signoff.servers.remedy import remedy
 
 SLOW_CHECK, SLOW_CALL = 1000.0, 10_000.0
 """Milliseconds at the 95th percentile, from which on a server is called slow."""
+
+_OF_THE_PROCESS = frozenset({"exited", "timeout", "protocol", "failing", "line-too-long", "not-answering"})
+"""What its stderr may say more about."""
 
 OFTEN = 0.05
 """The part of what is asked that ends in an error, from which on that is worth a word."""
@@ -23,15 +28,17 @@ class Finding:
         code: stable, for programs.
         what: what was seen.
         do: what to do now; empty where nothing needs doing.
+        said: the last lines that its process wrote to stderr, where they belong to this.
     """
 
     code: str
     what: str
     do: str = ""
+    said: tuple[str, ...] = ()
 
     def to_json(self) -> JsonObject:
         """For output."""
-        return {"code": self.code, "what": self.what, "do": self.do}
+        return {"code": self.code, "what": self.what, "do": self.do, "said": list(self.said)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +55,22 @@ class Diagnosis:
         return not any(finding.do for finding in self.findings)
 
 
-_STDERR = "Look at logs/servers/{name}.stderr for what it said; try its command in a terminal."
-DO: dict[str, str] = {
-    "disabled": "Nothing, or take `disabled` out of its entry in mcp_servers.json.",
-    "missing-variable": "Put what is missing into config/.env.",
-    "command-not-found": "Install the program, or give its full path as `command` in mcp_servers.json.",
-    "folder-not-found": "Make the folder, or mend `cwd` in mcp_servers.json.",
-    "cannot-start": "Look whether the file may be executed and is a program for this system.",
-    "exited": _STDERR,
-    "line-too-long": "It writes something that is no message of the protocol. Report it to its author.",
-    "timeout": "Raise nothing yet: look whether it waits for a download, a login or a network. " + _STDERR,
-    "protocol": "Look whether this is an MCP server, and whether a newer version of it exists. " + _STDERR,
-    "authentication": "Check the key or token that mcp_servers.json gives it; where it wants a login in a "
-    "browser: signoff servers login {name}",
-    "not-found": "Check the `url` in mcp_servers.json; many servers are at an address that ends in /mcp.",
-    "moved": "Put the new address into mcp_servers.json.",
-    "refused": "Check the `url` and the `headers` in mcp_servers.json, and the state of the service.",
-    "unreachable": "Check the network, the address, and whether the service runs.",
-    "certificate": "Its certificate is not valid for its address, or has expired. Have it renewed; it cannot "
-    "be switched off here.",
-    "session-lost": "Nothing: it is connected anew by itself.",
-    "not-answering": "It is connected but silent. If that stays: signoff servers restart {name}",
-    "failing": "Its last calls all failed inside it. " + _STDERR,
-    "tools-ambiguous": "Report it to its author: one name must mean one tool.",
-}
-"""What to do, by the reason code of the server's health."""
-
-
-def diagnose(config: ServerConfig, health: ServerHealth, view: ServerView) -> Diagnosis:
+def diagnose(
+    config: ServerConfig, health: ServerHealth, view: ServerView, said: Sequence[str] = ()
+) -> Diagnosis:
     """What is found of one server.
 
     Args:
         config: its entry.
         health: how it is.
         view: what it offers.
+        said: the last lines that its process wrote to stderr, without its secrets.
     """
     findings = [
-        *_condition(config, health),
+        *_condition(config, health, tuple(said)),
         *_breaker(config, health),
-        *_flapping(config, health),
-        *_slow(health),
+        *_flapping(config, health, tuple(said)),
+        *_slow(config, health),
         *_errors(health),
         *_tools(view, health),
         *(Finding("configuration", f"In mcp_servers.json: {warning}.") for warning in config.warnings),
@@ -97,65 +80,74 @@ def diagnose(config: ServerConfig, health: ServerHealth, view: ServerView) -> Di
     return Diagnosis(config.name, health, tuple(findings))
 
 
-def _condition(config: ServerConfig, health: ServerHealth) -> list[Finding]:
-    if health.status == "unknown":
+def _condition(config: ServerConfig, health: ServerHealth, said: tuple[str, ...]) -> list[Finding]:
+    if health.status == "unknown" and not health.reason:
         do = f"Ask it: signoff servers check {config.name}"
-        return [Finding("unknown", "It has not been connected yet.", do)]
+        return [Finding("unknown", "Nobody has tried to connect it yet.", do)]
     if not health.reason:
         return []
     reason = health.reason.removeprefix("replica-")
-    # What the message says already need not be said again.
-    do = DO.get(reason, "") if isinstance(config.launch, StdioLaunch) or reason != "exited" else ""
-    return [Finding(reason, health.message, do.replace("{name}", config.name))]
+    told = said if reason in _OF_THE_PROCESS else ()
+    return [Finding(reason, health.message, health.do or remedy(reason, config), told)]
 
 
 def _breaker(config: ServerConfig, health: ServerHealth) -> list[Finding]:
     if health.breaker == "closed":
         return []
-    wait = (
-        "" if health.next_attempt is None else f" The next attempt is in {health.next_attempt:.0f} seconds."
-    )
+    wait = f", next in {health.next_attempt:.0f} seconds" if health.next_attempt else ""
     return [
         Finding(
             "breaker-open",
-            f"Connecting failed again and again, so it is tried only now and then.{wait}",
-            f"Once it is mended it is used again by itself; or now: signoff servers restart {config.name}",
+            f"Connecting failed again and again, so it is tried only now and then{wait}.",
+            f"Once mended it is used again by itself; or at once: signoff servers restart {config.name}",
         )
     ]
 
 
-def _flapping(config: ServerConfig, health: ServerHealth) -> list[Finding]:
+def _flapping(config: ServerConfig, health: ServerHealth, said: tuple[str, ...]) -> list[Finding]:
     if not health.flapping:
         return []
-    where = _STDERR if isinstance(config.launch, StdioLaunch) else "Look at the service and the network."
     return [
         Finding(
             "flapping",
-            f"Its connection is lost again and again; it was connected anew {health.restarts} times.",
-            where.replace("{name}", config.name),
+            f"It comes and goes: its connection broke several times in the last ten minutes. It was "
+            f"connected again {health.restarts} times; a plan's call can be lost in such a moment.",
+            remedy("failing", config),
+            said,
         )
     ]
 
 
-def _slow(health: ServerHealth) -> list[Finding]:
+def _slow(config: ServerConfig, health: ServerHealth) -> list[Finding]:
     found = []
     if health.p95_ms is not None and health.p95_ms > SLOW_CHECK:
         found.append(
             Finding(
                 "slow",
-                f"It is slow to answer even a check: {health.p95_ms:.0f} ms at the 95th percentile.",
-                "Look at the load of its machine, and at the network.",
+                "It is slow: it was only asked whether it is there, and one answer in twenty took longer "
+                f"than {_seconds(health.p95_ms)}{_usually(health.median_ms)}.",
+                "Look at how busy its computer is, and at the network.",
             )
         )
     if health.call_p95_ms is not None and health.call_p95_ms > SLOW_CALL:
         found.append(
             Finding(
                 "slow-calls",
-                f"Its calls take long: {health.call_p95_ms / 1000:.1f} s at the 95th percentile.",
-                "Give its actions a longer `timeout` in actions.yaml if that is how they are.",
+                f"What it is asked to do takes long: one call in twenty longer than "
+                f"{_seconds(health.call_p95_ms)}{_usually(health.call_median_ms)}.",
+                f"If it is like that, give it more time: `timeout` of {config.name} in "
+                "config/mcp_servers.json, or of its actions in config/actions.yaml.",
             )
         )
     return found
+
+
+def _seconds(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:.1f} seconds"
+
+
+def _usually(median: float | None) -> str:
+    return "" if median is None else f" (half of them {_seconds(median)} or less)"
 
 
 def _errors(health: ServerHealth) -> list[Finding]:
@@ -163,14 +155,19 @@ def _errors(health: ServerHealth) -> list[Finding]:
         return []
     return [
         Finding(
-            "errors", f"{health.errors} errors in the last hour, {health.error_rate:.0%} of what was asked."
+            "errors",
+            f"{health.error_rate:.0%} of what it was asked in the last hour failed ({health.errors} times).",
         )
     ]
 
 
 def _tools(view: ServerView, health: ServerHealth) -> list[Finding]:
     if view.tools is not None and not view.tools and health.status == "available":
-        return [Finding("no-tools", "It offers no tools.", "Check its arguments, or remove it.")]
+        return [
+            Finding(
+                "no-tools", "It offers nothing that could be called.", "Check its arguments, or remove it."
+            )
+        ]
     if view.cached:
         return [Finding("cached", "What it offers is known from an earlier connection only.")]
     return []

@@ -28,7 +28,8 @@ class ServerHealth:
         restarts: how often it was connected again after it had been connected.
         breaker: `closed` (normal), `open` (not tried for now), `half-open` (being tried).
         reason: why it is not available, as a code; empty where it is.
-        message: what is wrong and what to do, in plain words; empty where nothing is wrong.
+        message: what is wrong, in plain words; empty where nothing is.
+        do: what a person can do about it; empty where nothing is wrong.
         changed: when status or reason last changed, UTC ISO 8601; None before that.
         next_attempt: seconds until it is tried again, where that waits; else None.
         median_ms, p95_ms: response time to checks in the last hour.
@@ -51,6 +52,7 @@ class ServerHealth:
     breaker: BreakerState = "closed"
     reason: str = ""
     message: str = ""
+    do: str = ""
     changed: str | None = None
     next_attempt: float | None = None
     median_ms: float | None = None
@@ -92,6 +94,7 @@ def together(replicas: list[ServerHealth]) -> ServerHealth:
         reason=f"replica-{worst.reason}" if short else best.reason,
         message=f"{up} of {len(replicas)} replicas are connected. {worst.message}" if short else best.message,
         changed=max((each.changed for each in replicas if each.changed), default=None),
+        do=worst.do if short else best.do,
         next_attempt=best.next_attempt,
         median_ms=best.median_ms,
         p95_ms=max((each.p95_ms for each in replicas if each.p95_ms is not None), default=None),

@@ -12,8 +12,10 @@ import asyncio
 import contextlib
 import email.utils
 import json
+import socket
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -141,8 +143,10 @@ class HttpLink:
 
     def unreachable(self, error: Exception) -> None:
         """Nothing could be written to it."""
-        wrong = "CERTIFICATE_VERIFY_FAILED" in str(error)
-        self.ended(words_of(error), reason="certificate" if wrong else "unreachable")
+        self.ended(
+            words_of(error, self.launch.url),
+            reason="unreachable" if _distrust(error) is None else "certificate",
+        )
 
     async def describe(self) -> str:
         """Why the connection ended, for people."""
@@ -239,10 +243,10 @@ class Wire(httpx2.AsyncBaseTransport):
             return await self._answered(request, response, exchange)
         except NOT_SENT as error:
             exchange.sent = False
-            exchange.failure = words_of(error)
+            exchange.failure = words_of(error, self.link.launch.url)
             self.link.unreachable(error)
         except (httpx2.TransportError, _TooLongError) as error:
-            exchange.failure = words_of(error)
+            exchange.failure = words_of(error, self.link.launch.url)
         return _failed(request, exchange.failure)
 
     async def _answered(
@@ -309,13 +313,41 @@ def _timeouts(exchange: Exchange) -> dict[str, float | None]:
     return {"connect": connect, "pool": connect, "write": exchange.timeout, "read": read}
 
 
-def words_of(error: Exception) -> str:
-    """How a request failed, in plain words."""
+def words_of(error: Exception, url: str) -> str:
+    """How a request failed, in plain words; of the address only host and port are named."""
     if isinstance(error, _TooLongError):
         return "its answer is longer than 64 MiB"
-    if isinstance(error, NOT_SENT):
-        return f"it could not be reached ({type(error).__name__}: {error})".replace(": )", ")")
-    return f"the connection broke ({type(error).__name__}: {error})".replace(": )", ")")
+    if not isinstance(error, NOT_SENT):
+        return f"the connection broke ({type(error).__name__}: {error})".replace(": )", ")")
+    distrust = _distrust(error)
+    if distrust is not None:
+        return f"its certificate cannot be trusted: {distrust.verify_message}"
+    place = _place(url)
+    if isinstance(error, httpx2.ConnectTimeout):
+        return f"{place} did not answer in time"
+    causes = list(_causes(error))
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return f"no address is known for {place}"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return f"nothing answers at {place}: the connection was refused"
+    return f"{place} could not be reached ({type(error).__name__}: {error})".replace(": )", ")")
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port}" if parts.port else f"{host}"
+
+
+def _distrust(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """What is wrong with the certificate, where that is what went wrong."""
+    return next((found for found in _causes(error) if isinstance(found, ssl.SSLCertVerificationError)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _failed(request: httpx2.Request, why: str) -> httpx2.Response:

@@ -32,7 +32,7 @@ from signoff.servers.stderr import StderrLog, log_path
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tokens import TokenAuth, TokenStore
 from signoff.servers.tools import Listing, list_tools
-from signoff.servers.trouble import Trouble, standing_trouble, trouble_of
+from signoff.servers.trouble import Trouble, trouble_of
 from signoff.servers.usage import usage_of
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ DRAIN = 10.0
 """Seconds for calls in flight to end before a connection that is no more use is left."""
 
 PING_TIMEOUT = 5.0
+
+LAST_LINES = 10
+"""Of what its process wrote to stderr, for a diagnosis."""
 
 MOST_UNANSWERED = 3
 """Checks in a row; then a server that has nothing to do is started again."""
@@ -81,7 +84,7 @@ class Owner:
         self.label = label or config.name
         self.settled = asyncio.Event()
         self.incarnation: Incarnation | None = None
-        self.condition = Condition(standing_trouble(config), self._tell)
+        self.condition = Condition(config, self._tell)
         self.retired = False
         self._keeper = keeper
         self._logs = logs
@@ -93,6 +96,7 @@ class Owner:
         self._cached = cached
         self._tokens = tokens
         self._auth: TokenAuth | None = None
+        self._stderr: StderrLog | None = None
         self._clock: asyncio.Timeout | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -124,6 +128,11 @@ class Owner:
     def trouble(self) -> Trouble | None:
         """What is wrong with it; None where nothing is known to be."""
         return self.condition.trouble
+
+    def said(self) -> list[str]:
+        """The last lines that its process wrote to stderr, without its secrets."""
+        lines = [] if self._stderr is None else self._stderr.last_lines(LAST_LINES)
+        return [self.scrub(line) for line in lines]
 
     @property
     def connected(self) -> bool:
@@ -302,8 +311,8 @@ class Owner:
                 self._auth = TokenAuth(self.config.name, launch.url, self.config.oauth, self._tokens)
             return kind(launch, auth=self._auth, on_closed=self._wake.set)
         path = log_path(self._logs / "servers", self.label) if self._logs else None
-        stderr = StderrLog(path, scrub=self.config.scrub)
-        return StdioLink(launch, keeper=self._keeper, stderr=stderr, on_closed=self._wake.set)
+        self._stderr = StderrLog(path, scrub=self.config.scrub)
+        return StdioLink(launch, keeper=self._keeper, stderr=self._stderr, on_closed=self._wake.set)
 
     def _client(self, link: StdioLink | HttpLink, callers: Callers) -> Client:
         return Client(

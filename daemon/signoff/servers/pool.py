@@ -228,7 +228,7 @@ class ServerPool:
             NotFound: there is none of that name.
         """
         server = self._server(name)
-        return diagnose(server.config, server.health(), server.view())
+        return diagnose(server.config, server.health(), server.view(), server.said())
 
     async def restart(self, name: str) -> None:
         """Ends the connection to a server and makes a new one at once; waits for neither.

@@ -58,6 +58,10 @@ class Replicas:
         """All of them as one."""
         return together([owner.health() for owner in self.owners])
 
+    def said(self) -> list[str]:
+        """The last lines on the stderr of the one that is worst off."""
+        return min(self.owners, key=lambda owner: (owner.connected, owner.trouble is None)).said()
+
     # ---- one call
 
     def choose(self, tool: str, pin: JsonObject | None, tried: set[Owner]) -> Owner | None:

@@ -82,7 +82,7 @@ class _SseWire(Wire):
         try:
             response = await self._inner.handle_async_request(request)
         except httpx2.TransportError as error:
-            exchange.failure = words_of(error)
+            exchange.failure = words_of(error, self.link.launch.url)
             self.link.unreachable(error)
             raise
         if response.status_code >= 300:

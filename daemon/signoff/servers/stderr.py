@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 TAIL = 4096
@@ -13,6 +14,9 @@ TAIL = 4096
 LARGEST_FILE = 512 * 1024
 """Bytes; a full file becomes `NAME.stderr.1` in place of the one before."""
 
+
+STARTED = "--- started "
+"""Begins the line that each start of the server puts before the first it writes."""
 
 LONGEST_LINE = 64 * 1024
 """Bytes; a longer line is written in pieces."""
@@ -38,6 +42,7 @@ class StderrLog:
         self._scrub = scrub
         self._unwritten = b""
         self._tail = b""
+        self._marked = False
         self._fd: int | None = None
         self._size = 0
 
@@ -56,6 +61,9 @@ class StderrLog:
             return
         text = self._scrub(lines.decode("utf-8", "replace")).encode()
         try:
+            if not self._marked:
+                self._write(f"{STARTED}{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} ---\n".encode())
+                self._marked = True
             self._write(text[-self._largest :])
         except OSError:
             self._path = None
@@ -63,14 +71,19 @@ class StderrLog:
 
     def _write(self, chunk: bytes) -> None:
         assert self._path is not None  # noqa: S101
-        if self._fd is not None and self._size + len(chunk) > self._largest:
+        fd = self._open(self._path)
+        if self._size and self._size + len(chunk) > self._largest:
             self._close_file()
             self._path.replace(self._path.with_suffix(".stderr.1"))
+            fd = self._open(self._path)
+        self._size += os.write(fd, chunk)
+
+    def _open(self, path: Path) -> int:
         if self._fd is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             self._size = os.fstat(self._fd).st_size
-        self._size += os.write(self._fd, chunk)
+        return self._fd
 
     def close(self) -> None:
         """Writes what is left, and closes the file."""
@@ -86,5 +99,20 @@ class StderrLog:
 
     def last_line(self) -> str:
         """The last line that says something, bounded in length; empty where there was none."""
-        lines = [line.strip() for line in self._tail.decode("utf-8", "replace").splitlines()]
-        return next((line[:300] for line in reversed(lines) if line), "")
+        return next(iter(self.last_lines(1)), "").strip()
+
+    def last_lines(self, most: int) -> list[str]:
+        """The last lines that say something, oldest first, each bounded in length; secrets and all."""
+        lines = self._tail.decode("utf-8", "replace").splitlines()
+        return [line.rstrip()[:300] for line in lines if line.strip()][-most:]
+
+
+def of_last_start(text: str, most: int) -> list[str]:
+    """The last lines in a file, of those that the server wrote since it was last started."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(STARTED):
+            lines = []
+        elif line.strip():
+            lines.append(line.rstrip())
+    return lines[-most:]

@@ -1,4 +1,4 @@
-"""Why a server cannot be reached, in plain words, and what to do about it."""
+"""Why a server cannot be reached, in plain words; what to do about it is in `remedy`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong: a code, and a sentence or two that say what it is and what to do."""
+    """What is wrong: a code, and a sentence or two that say what it is."""
 
     reason: str
     message: str
@@ -24,14 +24,10 @@ class Trouble:
 def standing_trouble(config: ServerConfig) -> Trouble | None:
     """Why a server is not even tried; None where it is."""
     if config.disabled:
-        return Trouble("disabled", "It is disabled in mcp_servers.json.")
+        return Trouble("disabled", "It is switched off in mcp_servers.json.")
     if config.missing:
         names = ", ".join(config.missing)
-        return Trouble(
-            "missing-variable",
-            f"It needs {names}, which is not set. Put it into config/.env; or set it in the environment, and "
-            "restart the daemon.",
-        )
+        return Trouble("missing-variable", f"It needs {names}, which is not set.")
     return None
 
 
@@ -52,16 +48,13 @@ async def trouble_of(
 def _of_status(exchange: Exchange) -> Trouble | None:
     status = exchange.status
     if status in {401, 403}:
-        return Trouble(
-            "authentication",
-            f"It does not let us in (HTTP {status}). Check the key or token that mcp_servers.json gives it.",
-        )
+        return Trouble("authentication", f"It does not let us in (HTTP {status}).")
     if status == 404:
-        return Trouble("not-found", "There is no server at its address (HTTP 404). Check the url.")
+        return Trouble("not-found", "There is no server at its address (HTTP 404).")
     if status is not None and status >= 400:
         return Trouble("refused", f"It answered HTTP {status}.")
     if status is not None and 300 <= status < 400:
-        return Trouble("moved", f"It has moved to another address (HTTP {status}). Put that one in.")
+        return Trouble("moved", f"It has moved to another address (HTTP {status}).")
     return None
 
 
@@ -76,11 +69,9 @@ def _of_launch(config: ServerConfig, failure: BaseException | None) -> Trouble |
         return None
     command = config.identity.get("command")
     if launch.cwd is not None and not launch.cwd.is_dir():
-        return Trouble("folder-not-found", f"Its folder {launch.cwd} is not there. Make it, or mend `cwd`.")
+        return Trouble("folder-not-found", f"Its folder {launch.cwd} is not there.")
     if isinstance(failure, FileNotFoundError):
-        return Trouble(
-            "command-not-found", f"Its program {command!r} was not found. Install it, or give its full path."
-        )
+        return Trouble("command-not-found", f"Its program {command!r} was not found.")
     return Trouble("cannot-start", f"Its program {command!r} could not be started: {failure.strerror}.")
 
 
