@@ -65,6 +65,7 @@ class FakeWorld:
         self.retry_delay = 0.001
         self.state = State()
         self.calls, self.records, self.gate = iter(calls), iter(records), iter(gate)
+        self.absent = iter(calls.count("transient") * [True, False])
         self.made: list[tuple[str, int]] = []
         self.intended: set[tuple[str, int]] = set()
         self.recorded: list[Event] = []
@@ -126,6 +127,12 @@ class FakeWorld:
 
     def locked_out(self, server: str) -> str:
         return ""
+
+    def away(self, server: str) -> str:
+        return "away" if next(self.absent, False) else ""
+
+    def tried_until(self, plan_id: str) -> datetime:
+        return datetime.max.replace(tzinfo=UTC)
 
     def misfit(self, frozen: FrozenPlan, call: Call) -> str:
         return ""

@@ -307,7 +307,7 @@ def test_a_short_limit_is_waited_out_and_the_call_made_again(project: Callable[.
 
 
 @pytest.mark.promise("7")
-def test_a_server_that_is_gone_leads_to_the_fallback_and_without_one_to_a_failure_that_says_so(
+def test_a_server_that_is_gone_leads_to_the_fallback_and_without_one_to_a_wait_that_says_so(
     project: Callable[..., Project],
 ) -> None:
     house = project(servers={}, settings=FAST)
@@ -329,11 +329,11 @@ def test_a_server_that_is_gone_leads_to_the_fallback_and_without_one_to_a_failur
     house.approve(alone)
 
     house.await_note("Both.md", "Done", "status: done")
-    failed = house.await_note("Alone.md", "Failed", "status: failed")
+    waiting = house.await_note("Alone.md", "Approved", "status: waiting")
     assert (texts(house, "first"), texts(house, "second")) == ([], ["both"])
     assert [entry.data["class"] for entry in house.entries("outcome", server="first")] == ["transient"] * 4
-    assert known(house, "Alone.md").steps["step-1"].status.value == "failed"
-    assert "not called" in failed.read_text()
+    assert known(house, "Alone.md").steps["step-1"].status.value == "waiting"
+    assert "The server `first` is not available" in waiting.read_text()
 
 
 @pytest.mark.promise("7")

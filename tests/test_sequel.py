@@ -24,6 +24,7 @@ from signoff.sequel import (
     RATE_LIMIT_WAIT,
     SERVER_ERROR_WAIT,
     Sequel,
+    call_after_wait,
     class_of,
     in_doubt,
     next_call,
@@ -190,8 +191,8 @@ def test_a_call_that_was_not_sent_is_tried_with_doubled_delays_then_the_next_one
         assert index is not None
         attempts.append(Attempt(number, CALLS[index].server, CALLS[index].tool, "", TRANSIENT))
         delays.append(follow(attempts, calls=2).delay)
-    assert delays == [2.0, 4.0, 8.0, 0.0, 2.0, 4.0, 8.0, 0.0]
-    assert not follow(attempts, calls=2).again
+    assert delays == [2.0, 4.0, 8.0, 0.0, 2.0, 4.0, 8.0, 16.0]
+    assert follow(attempts, calls=2).used_up
     assert next_call(step(2), attempts, 3) is None
 
 
@@ -211,7 +212,20 @@ def test_a_call_that_may_have_gone_through_once_is_never_made_at_another_server(
 @pytest.mark.promise("1.5")
 def test_a_step_stays_unknown_where_an_earlier_attempt_is_and_the_later_ones_were_not_sent() -> None:
     assert follow(made(UNKNOWN, *[TRANSIENT] * 4), repeatable=True) == Sequel(UNKNOWN)
-    assert follow(made(*[TRANSIENT] * 4), repeatable=True) == Sequel(TRANSIENT)
+    assert follow(made(*[TRANSIENT] * 4), repeatable=True).outcome is TRANSIENT
+
+
+@pytest.mark.promise("1.2")
+@given(ATTEMPTS, st.integers(1, 3), st.sets(st.sampled_from([call.server for call in CALLS])))
+def test_after_a_wait_the_first_call_whose_server_is_there_is_made_and_none_where_anything_is_in_doubt(
+    attempts: list[Attempt], calls: int, there: set[str]
+) -> None:
+    index = call_after_wait(step(calls), attempts, lambda server: server not in there)
+    if any(in_doubt(each) for each in attempts):
+        assert index is None
+    else:
+        first = [number for number, call in enumerate(step(calls).calls) if call.server in there]
+        assert index == (first[0] if first else None)
 
 
 @pytest.mark.promise("7")

@@ -122,6 +122,12 @@ class OutsideLimits(GateRefused):
         self.arguments = arguments
 
 
+class ServerAway(SignoffError):
+    """No server of a step can be reached, and nothing was sent: the step waits until one can."""
+
+    code = "server-unavailable"
+
+
 class CallError(SignoffError):
     """A tool call that did not end in a result.
 

@@ -21,12 +21,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from signoff import graph
-from signoff.model import Attempt, FrozenPlan, FrozenStep, Json, PlanState, Status, StepState, StepStatus
+from signoff.errors import ServerAway
+from signoff.model import (
+    Attempt,
+    Call,
+    FrozenPlan,
+    FrozenStep,
+    Json,
+    PlanState,
+    Status,
+    StepState,
+    StepStatus,
+)
 
 MOST_ITEMS = 1000
 """Items of one `for_each` that is written out in the plan."""
 MOST_LATE_ITEMS = 50
 """Items of one `for_each` whose list is only known when it runs; the preview says "up to 50"."""
+SERVER_AWAY = ServerAway.code
+"""The reason of what waits for a server."""
 ENDED = frozenset({StepStatus.DONE, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED})
 
 
@@ -38,6 +51,21 @@ def item_id(step: str, index: int) -> str:
 def undo_id(step: str) -> str:
     """The id of the call that takes a step back."""
     return f"{step}:undo"
+
+
+def waits_for_server(step: StepState) -> bool:
+    """Does a step wait, for no set time, until a server is there?"""
+    return step.status is StepStatus.WAITING and step.until is None and step.reason == SERVER_AWAY
+
+
+def calls_of(plan: FrozenPlan, called: str) -> tuple[Call, ...]:
+    """The calls of a step, of an item, or of an undo; none where the plan has no such step."""
+    step = next((step for step in plan.steps if step.id == origin_id(called)), None)
+    if step is None:
+        return ()
+    if called == undo_id(step.id):
+        return () if step.undo is None else (step.undo,)
+    return step.calls
 
 
 def origin_id(called: str) -> str:
@@ -60,6 +88,10 @@ class Group:
             self.counts[before] -= 1
         self.counts[status] += 1
         graph.keep(self._open, self._index[member], there=status in graph.OPEN)
+
+    def member(self, name: str) -> FrozenStep:
+        """The item of this id."""
+        return self.members[self._index[name]]
 
     def any_of(self, *statuses: StepStatus) -> bool:
         """Does any item stand so?"""
@@ -85,6 +117,7 @@ class Flow:
         items: by id, the value of an item.
         members: by step, its items, once its list is known.
         unknown: ids of calls whose outcome is not known.
+        away: ids of calls that wait for a server to be there.
     """
 
     plan: FrozenPlan
@@ -95,6 +128,7 @@ class Flow:
     items: dict[str, Json] = field(default_factory=dict)
     members: dict[str, tuple[FrozenStep, ...]] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
+    away: set[str] = field(default_factory=set)
     undoing: tuple[FrozenStep, ...] = ()
     _groups: dict[str, Group] = field(default_factory=dict)
     _known: Mapping[str, StepState] = field(default_factory=dict)
@@ -115,6 +149,8 @@ class Flow:
         self.attempts[called] = list(known.attempts) if known else []
         if known is not None and known.status is StepStatus.WAITING and known.until is not None:
             self.until[called] = datetime.fromisoformat(known.until)
+        if known is not None and waits_for_server(known):
+            self.away.add(called)
 
     def _set(self, called: str, status: StepStatus) -> None:
         before = self.statuses.get(called)
@@ -137,7 +173,7 @@ class Flow:
         A step with `for_each` whose list is not known yet is given as it is: it is to be unfolded first.
         """
         for step in self._next_undo() if self.undoing else self._ready():
-            if step.id not in flying and self.until.get(step.id, now) <= now:
+            if step.id not in flying and step.id not in self.away and self.until.get(step.id, now) <= now:
                 yield step
 
     def _ready(self) -> Iterator[FrozenStep]:
@@ -175,6 +211,21 @@ class Flow:
                 return ()
         return ()
 
+    def called(self, name: str) -> FrozenStep:
+        """The step, item or undo of this id."""
+        if name in self.items:
+            return self._groups[origin_id(name)].member(name)
+        undo = next((step for step in self.undoing if step.id == name), None)
+        return undo or self.standing.step(name)
+
+    def kept_away(self) -> list[str]:
+        """The calls that wait for a server and may still be made, in order."""
+        if self.undoing:
+            return [step.id for step in self.undoing if step.id in self.away]
+        return sorted(
+            called for called in self.away if self.standing.may_follow(self.standing.step(origin_id(called)))
+        )
+
     def waits(self) -> Mapping[str, datetime]:
         """By id, when the calls that wait, and may still be made, are due."""
         if not self.until:
@@ -210,6 +261,7 @@ class Flow:
         self._set(called, status)
         if status is not StepStatus.WAITING:
             self.until.pop(called, None)
+            self.away.discard(called)
         parent = origin_id(called)
         if called in self.items and parent in self.members:
             self.settle(parent)

@@ -15,6 +15,7 @@ from signoff.ledger.state import State
 from signoff.model import CallResult, Inquiry, JsonObject, Reply, ServerView
 from signoff.policy import Policy
 from signoff.redact import Redactor
+from signoff.servers.health import ServerHealth
 from signoff.vault import Vault
 
 
@@ -23,6 +24,9 @@ class Servers(Protocol):
 
     def views(self) -> dict[str, ServerView]:
         """What is known of each server now."""
+
+    def health_of(self, name: str) -> ServerHealth | None:
+        """How one server is now; None where there is none of that name."""
 
     async def call(
         self,

@@ -7,6 +7,7 @@ to the person. When and why a run starts is decided by `start`, never by a timer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -18,6 +19,7 @@ import orjson
 from loguru import logger
 from tzlocal import get_localzone
 
+from signoff.absence import Absence
 from signoff.approval import Facts, admit
 from signoff.catalogue import Action
 from signoff.errors import (
@@ -96,6 +98,7 @@ class Runs:
         self._presence = presence
         self.note_changed = note_changed
         self.back_to_person = back_to_person
+        self._absence = Absence(parts, presence)
         self._locked_out: dict[str, datetime] = {}
         self._timetable = Timetable(parts, presence)
         self.slots = Slots(parts.settings.execution.concurrency)
@@ -134,7 +137,12 @@ class Runs:
             self.start(plan_id)
 
     def _asleep(self, state: PlanState) -> bool:
-        """Does the plan wait for a time still to come? Then the clock is set, and nothing starts."""
+        """Does the plan wait for a server or a time still to come? Then the clock is set; nothing starts."""
+        until = self._absence.until(state)
+        if until is not None and self.clock is not None:
+            self.clock.wake_at(state.id, until)
+        if until is not None:
+            return True
         if state.until is None or state.status not in {Status.WAITING, Status.SCHEDULED}:
             return False
         until = datetime.fromisoformat(state.until)
@@ -143,6 +151,26 @@ class Runs:
         if self.clock is not None:
             self.clock.wake_at(state.id, min(until, state.approvals_end))
         return True
+
+    def look_for_servers(self) -> None:
+        """Servers may have changed: what waits for one goes on, or says what is wrong now."""
+        news: list[Event] = []
+        for state in self._absence.waiting():
+            run = self._runs.get(state.id)
+            if run is not None:
+                run[0].look_again()
+                continue
+            self.start(state.id)
+            if state.id not in self._runs:
+                news.extend(self._absence.news(state))
+        if news:
+            asyncio.ensure_future(self._tell(news))  # noqa: RUF006  what is not told is told at the next look
+
+    async def _tell(self, news: list[Event]) -> None:
+        with contextlib.suppress(LedgerError):
+            await self.record(news)
+        for plan_id in {event.plan for event in news if event.plan is not None}:
+            self.note_changed(plan_id)
 
     def running(self, plan_id: str) -> bool:
         """Is a run of this plan under way?"""
@@ -399,6 +427,14 @@ class Runs:
             return ""
         arguments = final_arguments(step.arguments, call.arguments)
         return first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id}).message
+
+    def away(self, server: str) -> str:
+        """See `World.away`."""
+        return self._absence.away(server)
+
+    def tried_until(self, plan_id: str) -> datetime:
+        """See `World.tried_until`."""
+        return self._absence.tried_until(self._parts.state.plans[plan_id])
 
     def misfit(self, frozen: FrozenPlan, call: Call) -> str:
         """See `World.misfit`."""

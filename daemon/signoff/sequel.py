@@ -7,7 +7,7 @@ where its tool is declared repeatable. Everything else waits for a person.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from signoff.errors import (
@@ -39,11 +39,14 @@ class Sequel:
             not sent stays unknown where an earlier one is.
         again: the step is tried again (the same call or a fallback) by itself.
         delay: seconds until then.
+        used_up: nothing was ever sent, and every retry of every call is used up: it is tried again only
+            for as long as its approval holds.
     """
 
     outcome: OutcomeClass
     again: bool = False
     delay: float = 0.0
+    used_up: bool = False
 
 
 CLASSES: tuple[tuple[type[CallError], OutcomeClass], ...] = (
@@ -76,6 +79,20 @@ def next_call(step: FrozenStep, attempts: Sequence[Attempt], retries: int) -> in
         if any(in_doubt(made) for made in own):
             return None
     return None
+
+
+def call_after_wait(step: FrozenStep, attempts: Sequence[Attempt], away: Callable[[str], bool]) -> int | None:
+    """Which of a step's calls is made once all retries are used up: the first whose server is there.
+
+    Args:
+        away: whether a server of this name cannot be reached now.
+
+    Returns:
+        Its index; None where no server is there, or where it is in doubt whether anything was sent.
+    """
+    if any(in_doubt(made) for made in attempts):
+        return None
+    return next((index for index, call in enumerate(step.calls) if not away(call.server)), None)
 
 
 def in_doubt(attempt: Attempt) -> bool:
@@ -112,7 +129,9 @@ def sequel(
             following = next_call(step, attempts, retries)
             if following is None:
                 asked = any(made.outcome is OutcomeClass.UNKNOWN and in_doubt(made) for made in attempts)
-                return Sequel(OutcomeClass.UNKNOWN if asked else outcome)
+                if asked or any(in_doubt(made) for made in attempts):
+                    return Sequel(OutcomeClass.UNKNOWN if asked else outcome)
+                return Sequel(outcome, again=True, delay=backoff, used_up=True)
             same = (step.calls[following].server, step.calls[following].tool) == (last.server, last.tool)
             return Sequel(outcome, again=True, delay=backoff if same else 0.0)
         case OutcomeClass.RATE_LIMITED:

@@ -77,6 +77,7 @@ class Daemon:
         self.parts = parts
         self._pool = pool
         self._once = once
+        self._news = False
         self._places = places
         self._stop = asyncio.Event()
         self.reconciler = Reconciler(parts)
@@ -88,6 +89,7 @@ class Daemon:
         self._scan = Scan(parts.vault, parts.state, self.reconciler)
         self._notebook = Notebook(parts, pool, places)
         pool.subscribe(self._notebook.history.noted_change)
+        pool.subscribe(self._server_changed)
         self._watch = Watch(
             [*self._scan.watched(), places.requests],
             self._hinted,
@@ -267,6 +269,16 @@ class Daemon:
         if text is not None:
             await asyncio.to_thread(self._notebook.write_dashboard, text)
 
+    def _server_changed(self, _name: str, _health: ServerHealth) -> None:
+        """Whoever waits for a server looks whether it is there; several changes in a row are one look."""
+        if not self._news and not self.reconciler.closing:
+            self._news = True
+            asyncio.get_running_loop().call_soon(self._look_for_servers)
+
+    def _look_for_servers(self) -> None:
+        self._news = False
+        self.reconciler.runs.look_for_servers()
+
     async def _check_servers(self) -> None:
         names = list(self._pool.health())
         found = await asyncio.gather(*(self._pool.check(name) for name in names), return_exceptions=True)
@@ -274,6 +286,7 @@ class Daemon:
             if isinstance(health, ServerHealth):
                 self._notebook.history.note(name, health)
         self._notebook.write(self.reconciler.presence.stamps)
+        self._look_for_servers()
 
     # ------------------------------------------------------------ once
 

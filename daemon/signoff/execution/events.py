@@ -11,7 +11,7 @@ import orjson
 from signoff.approval import ApprovedPlan
 from signoff.errors import SignoffError
 from signoff.execution.world import World, stamp
-from signoff.flow import Flow
+from signoff.flow import SERVER_AWAY, Flow
 from signoff.ledger.entry import Event
 from signoff.model import FrozenStep, Json, JsonObject, Status, StepStatus
 
@@ -34,15 +34,28 @@ class Events:
         resumed = any(step.status is not StepStatus.PENDING for step in state.steps.values())
         return self._event("started", {"resumed": True} if resumed else {})
 
-    def waits(self, until: datetime) -> Event:
-        """Nothing happens before a time."""
+    def waits(self, until: datetime, unrecorded: Sequence[Event]) -> Event:
+        """Nothing happens before a time.
+
+        Args:
+            until: when.
+            unrecorded: what is recorded together with it, and may say why.
+        """
         waits = self.flow.waits()
         step = min(waits, key=lambda name: waits[name])
-        last = self.flow.attempts[step][-1]
-        reason = last.outcome.value if last.outcome else "waiting"
-        return self._event(
-            "waiting", {"reason": reason.replace("_", "-"), "step": step, "until": stamp(until)}
-        )
+        reason, message = self._said_of(step, unrecorded)
+        data: JsonObject = {"reason": reason, "step": step, "until": stamp(until)}
+        if reason == SERVER_AWAY:
+            data["message"] = message
+        else:
+            last = self.flow.attempts[step][-1]
+            data["reason"] = last.outcome.value.replace("_", "-") if last.outcome else "waiting"
+        return self._event("waiting", data)
+
+    def waits_for_server(self, step: str, unrecorded: Sequence[Event]) -> Event:
+        """Nothing happens before a server is there."""
+        reason, message = self._said_of(step, unrecorded)
+        return self._event("waiting", {"reason": reason, "step": step, "message": message})
 
     def finished(self, status: Status, unrecorded: Sequence[Event]) -> Event:
         """The plan has ended so.
@@ -54,16 +67,17 @@ class Events:
         data: JsonObject = {"status": status.value}
         culprit = self.flow.halted_by()
         if culprit is not None and status is not Status.DONE:
-            step = self.world.state_of(self.flow.plan.id).steps.get(culprit)
             data["step"] = culprit
-            for event in reversed(unrecorded):
-                if event.step == culprit and "reason" in event.data:
-                    data["reason"], data["message"] = event.data["reason"], event.data.get("message", "")
-                    break
-            else:
-                if step is not None:
-                    data["reason"], data["message"] = step.reason, step.message
+            data["reason"], data["message"] = self._said_of(culprit, unrecorded)
         return self._event("finished", data)
+
+    def _said_of(self, called: str, unrecorded: Sequence[Event]) -> tuple[Json, Json]:
+        """The last reason and message of a call."""
+        for event in reversed(unrecorded):
+            if event.step == called and "reason" in event.data:
+                return event.data["reason"], event.data.get("message", "")
+        step = self.world.state_of(self.flow.plan.id).steps.get(called)
+        return (step.reason, step.message) if step is not None else ("", "")
 
     def skipped(self, step: FrozenStep, reason: str, message: str) -> Event:
         """A step that is not called."""
@@ -72,6 +86,10 @@ class Events:
     def failed(self, step: FrozenStep, error: SignoffError) -> Event:
         """A step that could not be called."""
         return self._step(step, StepStatus.FAILED, error.code, str(error))
+
+    def away(self, step: FrozenStep, words: str) -> Event:
+        """A step that waits for a server."""
+        return self._step(step, StepStatus.WAITING, SERVER_AWAY, words)
 
     def added(self, called: FrozenStep, step: FrozenStep) -> Event:
         """An item, or an undo, is a call of its own from here on; said again it changes nothing."""

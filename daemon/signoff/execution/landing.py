@@ -10,8 +10,9 @@ from datetime import timedelta
 
 from signoff.errors import CallError, GateRefused, SignoffError
 from signoff.execution.outbox import Outbox
+from signoff.execution.prepare import absence
 from signoff.execution.world import Begin, Ended, World, now, stamp
-from signoff.flow import Flow
+from signoff.flow import SERVER_AWAY, Flow
 from signoff.ledger.entry import Event
 from signoff.model import Attempt, CallResult, Json, JsonObject, OutcomeClass, StepStatus
 from signoff.redact import secret_values
@@ -78,10 +79,11 @@ async def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed
     if isinstance(ended.error, CallError) and ended.error.detail:
         data["summary"] = _said_by(world, begin, ended.error.detail)
     status = _status_after(attempt.outcome)
-    if follow.again:
-        until = now() + timedelta(seconds=follow.delay)
-        flow.until[begin.step.id] = until
-        data["again"], data["until"] = True, stamp(until)
+    if follow.used_up:
+        data |= _wait_for_server(world, flow, begin, follow, message)
+    elif follow.again:
+        data |= _wait(flow, begin, follow.delay)
+    if "again" in data:
         status = StepStatus.WAITING
     refusal = GateRefused(message, code=reason) if reason == "definition-changed" else None
     world.said(flow.plan.id, begin.step.id, "RESPONSE", _response(attempt.outcome, data))
@@ -101,6 +103,27 @@ def _follow(
         retry_after=retry_after,
         jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
     )
+
+
+def _wait(flow: Flow, begin: Begin, delay: float) -> JsonObject:
+    """It is tried again in so many seconds."""
+    flow.until[begin.step.id] = until = now() + timedelta(seconds=delay)
+    return {"again": True, "until": stamp(until)}
+
+
+def _wait_for_server(world: World, flow: Flow, begin: Begin, follow: Sequel, message: str) -> JsonObject:
+    """Nothing was ever sent: it is tried again once a server is there, for as long as that is allowed.
+
+    A server that is there and takes no call all the same is tried again after a while.
+    """
+    if now() >= world.tried_until(flow.plan.id):
+        return {}
+    missing = absence(world, begin.step)
+    data: JsonObject = {"reason": SERVER_AWAY, "message": _said_by(world, begin, missing or message)}
+    if missing:
+        flow.away.add(begin.step.id)
+        return {**data, "again": True}
+    return {**data, **_wait(flow, begin, follow.delay)}
 
 
 def _outcome(flow: Flow, begin: Begin, data: JsonObject) -> Event:

@@ -6,14 +6,14 @@ import hashlib
 
 from signoff.approval import ApprovedPlan, admit
 from signoff.canonical import digest_of
-from signoff.errors import GateRefused, OutsideLimits, SignoffError
+from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution.events import text_of
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
 from signoff.flow import Flow, origin_id
 from signoff.ledger.entry import Event
 from signoff.model import Call, FrozenStep, JsonObject
-from signoff.sequel import next_call
+from signoff.sequel import call_after_wait, in_doubt, next_call
 
 
 async def prepare(world: World, flow: Flow, values: Values, step: FrozenStep) -> Begin | None:
@@ -21,15 +21,13 @@ async def prepare(world: World, flow: Flow, values: Values, step: FrozenStep) ->
 
     Raises:
         GateRefused: the gate refuses, or a limit does not hold; nothing of the plan may leave.
+        ServerAway: no server of it is there; it waits for one.
         SignoffError: this step cannot be called; it has failed.
     """
     plan = flow.plan
     attempts = flow.attempts[step.id]
     terms = world.terms(plan, step)
-    index = next_call(step, attempts, terms.retries)
-    if index is None:
-        raise SignoffError("No server could be reached for this step.", code="not-sent")
-    chosen = step.calls[index]
+    chosen = step.calls[index := _choice(world, flow, step, terms)]
     approved = admit(await world.facts(plan.id), origin_id(step.id), chosen)
     locked_out = world.locked_out(chosen.server)
     if locked_out:
@@ -66,6 +64,30 @@ async def prepare(world: World, flow: Flow, values: Values, step: FrozenStep) ->
         terms=terms,
         repeatable=terms.repeatable[index],
     )
+
+
+def _choice(world: World, flow: Flow, step: FrozenStep, terms: CallTerms) -> int:
+    """The index of the call to make now.
+
+    Raises:
+        ServerAway: all retries are used up, nothing was ever sent, and no server is there.
+        SignoffError: `not-sent`; the same, and no time is left, or something may have been sent before.
+    """
+    attempts = flow.attempts[step.id]
+    index = next_call(step, attempts, terms.retries)
+    if index is None and now() < world.tried_until(flow.plan.id):
+        index = call_after_wait(step, attempts, lambda server: bool(world.away(server)))
+        if index is None and not any(in_doubt(made) for made in attempts):
+            raise ServerAway(absence(world, step))
+    if index is None:
+        raise SignoffError("No server could be reached for this step.", code="not-sent")
+    return index
+
+
+def absence(world: World, step: FrozenStep) -> str:
+    """What is wrong with each server of a step; empty where one of them is there."""
+    said = {call.server: world.away(call.server) for call in step.calls}
+    return " ".join(said.values()) if all(said.values()) else ""
 
 
 def _with_key(call: Call, terms: CallTerms, index: int, key: str) -> Call:

@@ -22,11 +22,11 @@ from datetime import datetime
 from typing import cast
 
 from signoff.approval import admit
-from signoff.errors import GateRefused, SignoffError
+from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
 from signoff.execution.events import Events, text_of
 from signoff.execution.outbox import Outbox
-from signoff.execution.prepare import prepare
+from signoff.execution.prepare import absence, prepare
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, Ended, World, now, stamp
 from signoff.flow import Flow, origin_id
@@ -61,6 +61,8 @@ class Run:
     _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
     _place: asyncio.Task[None] | None = None
     _stopping: asyncio.Task[bool] | None = None
+    _looking: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Task[bool] | None = None
     _holding: bool = False
     _told: datetime | None = None
 
@@ -100,6 +102,10 @@ class Run:
         self._values = Values(self.world, self._flow)
         self._events = Events(self.world, self._flow)
 
+    def look_again(self) -> None:
+        """A server may be there that a call waits for."""
+        self._looking.set()
+
     def abandon(self) -> None:
         """Stop waiting for the calls in flight: they are recorded as unknown, if that is possible now."""
         self._outbox.abandoned = True
@@ -112,6 +118,7 @@ class Run:
     async def _loop(self) -> None:
         while True:
             self._take_answers()
+            self._look_for_servers()
             begins = [] if self._ending() else await self._begin_ready()
             if not begins and not self._flying and (self._ending() or not self._may_continue()):
                 return  # what ended is recorded together with the conclusion
@@ -138,13 +145,20 @@ class Run:
                 self._flow.attempts[step] = list(known.attempts)
                 self._flow.mark(step, known.status)
 
+    def _look_for_servers(self) -> None:
+        """What waits for a server is due once one of its servers is there."""
+        self._looking.clear()
+        for called in tuple(self._flow.away):
+            if not absence(self.world, self._flow.called(called)):
+                self._flow.away.discard(called)
+
     def _tell_the_wait(self) -> None:
         """Where nothing happens for a while, the note says so."""
         until = min(self._flow.waits().values(), default=None)
         if until is None or self._place is not None or until == self._told:
             return
         if (until - now()).total_seconds() > WORTH_TELLING:
-            self._outbox.events.append(self._events.waits(until))
+            self._outbox.events.append(self._events.waits(until, self._outbox.events))
             self._told = until
 
     def _may_continue(self) -> bool:
@@ -224,6 +238,10 @@ class Run:
                 self._skip(step, "condition-false", "Skipped: its condition is false.")
         except GateRefused as refusal:
             self.refusal = refusal
+        except ServerAway as error:
+            self._flow.mark(step.id, StepStatus.WAITING)
+            self._flow.away.add(step.id)
+            self._outbox.events.append(self._events.away(step, str(error)))
         except SignoffError as error:
             self._fail(step, error)
         if begin is None:
@@ -270,6 +288,10 @@ class Run:
             waits.add(cast("asyncio.Future[object]", self._place))
         if not self.stop.is_set():
             waits.add(cast("asyncio.Future[object]", self._stopping))
+        if self._flow.away:
+            if self._news is None or self._news.done():
+                self._news = asyncio.ensure_future(self._looking.wait())
+            waits.add(cast("asyncio.Future[object]", self._news))
         await asyncio.wait(waits, timeout=self._nap(), return_when=asyncio.FIRST_COMPLETED)
         if self._place is not None and self._place.done():
             self._place = None
@@ -285,9 +307,10 @@ class Run:
 
     async def _leave(self) -> None:
         """Give back what is held, however the loop ended."""
-        if self._stopping is not None:
-            self._stopping.cancel()
-            self._stopping = None
+        for listening in (self._stopping, self._news):
+            if listening is not None:
+                listening.cancel()
+        self._stopping = self._news = None
         if self._place is not None:
             self._place.cancel()
             await asyncio.gather(self._place, return_exceptions=True)
@@ -352,6 +375,9 @@ class Run:
             self._outbox.events.append(self._events.finished(ended, self._outbox.events))
         until = min(self._flow.waits().values(), default=None) if ended is None else None
         if until is not None and until != self._told and not self.stop.is_set():
-            self._outbox.events.append(self._events.waits(until))
+            self._outbox.events.append(self._events.waits(until, self._outbox.events))
+        away = self._flow.kept_away() if ended is None and until is None else []
+        if away and not self.stop.is_set():
+            self._outbox.events.append(self._events.waits_for_server(away[0], self._outbox.events))
         await self._flush()
         return until

@@ -63,6 +63,12 @@ class World(Protocol):
     def locked_out(self, server: str) -> str:
         """Empty, or why no plan calls this server now: it has refused to know us, a short time ago."""
 
+    def away(self, server: str) -> str:
+        """Empty where a server can be called now or is not configured, else what is wrong, in plain words."""
+
+    def tried_until(self, plan_id: str) -> datetime:
+        """Until when a call that was never sent is tried: as long as the approval holds."""
+
     def misfit(self, frozen: FrozenPlan, call: Call) -> str:
         """Empty where the final arguments fit the tool's input schema, else what is wrong."""
 

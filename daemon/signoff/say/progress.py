@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from signoff.errors import ServerAway
 from signoff.model import Approval, Folder, Method, PlanState, Status, StepStatus
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import short_digest
@@ -59,7 +60,18 @@ def _standing(view: PlanView) -> str:
         parts.append(f"Next: {view.moment(state.until)}.")
     if state.reason or state.message:
         parts.append(reason_of(view, state.reason, state.message))
+    if state.status is Status.WAITING and state.reason == ServerAway.code:
+        parts.append(_until_when(view))
     return " ".join(parts)
+
+
+def _until_when(view: PlanView) -> str:
+    """How long a plan is tried whose server is away."""
+    goes_on = "Nothing was sent for it. It goes on by itself as soon as the server is there"
+    if not view.state.approvals:
+        return f"{goes_on}."
+    end = view.moment(view.state.approvals_end.isoformat())
+    return f"{goes_on}, until the approval ends on {end}."
 
 
 def _count(view: PlanView) -> str:

@@ -211,6 +211,11 @@ class ServerPool:
         """The condition of every server."""
         return {name: server.health() for name, server in self._servers.items()}
 
+    def health_of(self, name: str) -> ServerHealth | None:
+        """The condition of one server; None where there is none of that name."""
+        server = self._servers.get(name)
+        return None if server is None else server.health()
+
     async def check(self, name: str) -> ServerHealth:
         """Asks a server whether it is there, bounded to a few seconds.
 
