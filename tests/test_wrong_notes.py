@@ -49,7 +49,7 @@ WRONG: dict[str, tuple[bytes, str, str]] = {
     "mode": (front("mode: paralell"), "value-unknown", "parallel"),
     "expires": (front("expires: next week"), "time-unreadable", r"Line 3"),
     "deep": (front("x: " + "[" * 80 + "]" * 80), "", r"Line 3"),
-    "invalid-utf8": (steps(record("WORD")).replace(b"Some words", b"Some \xff words"), "not-utf8", r"Line 3"),
+    "invalid-utf8": (steps(record("WORD")).replace(b"Some words", b"Some \xff words"), "not-utf8", r"Line 7"),
     "nul": (steps(record("WORD")).replace(b"Some words", b"Some \0 words"), "nul-byte", r"Line 3"),
     "conflict": (
         steps(record("WORD")).replace(b"Some words", b"<<<<<<< a\nSome\n=======\nOther\n>>>>>>> b\nwords"),

@@ -30,7 +30,7 @@ from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
 from signoff.presence import Presence
 from signoff.redact import secret_values
-from signoff.say.questions import question_keys, question_section
+from signoff.say.questions import question_keys, question_section, where_it_stands
 from signoff.say.section import front_keys, section
 from signoff.say.view import PlanView
 
@@ -83,10 +83,12 @@ def projected(
     return set_section(set_keys(data, keys), section(view) if told is None else told, previous=previous)
 
 
-def questioned(data: bytes, error: NoteError) -> bytes:
+def questioned(data: bytes, error: SignoffError) -> bytes:
     """The note with a question or refusal written into it, nothing else changed. Pure."""
     with contextlib.suppress(CannotSplice):  # broken front matter is not touched: the section says why
-        data = set_keys(data, question_keys(error))
+        keyed = set_keys(data, question_keys(error))
+        moved = where_it_stands(error, data, keyed)
+        error, data = moved, set_keys(data, question_keys(moved))
     return set_section(data, question_section(error), previous=None)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from difflib import SequenceMatcher
 
 from signoff.errors import SignoffError
 from signoff.model import Json, JsonObject, Status, StepState, StepStatus
@@ -142,6 +143,8 @@ def _boxes(ticks: Iterable[tuple[str, bool]]) -> dict[str, list[tuple[str, bool]
 # ---------------------------------------------------------------- what is wrong with this note?
 
 
+_LINES = re.compile(r"\b(lines? )(\d{1,7})( and )?(?(3)(\d{1,7}))")
+"""A line's number in a message, or two: `in lines 12 and 30`."""
 _NEVER_RUNS = frozenset({"conflict-copy", "consumed", "duplicate-id"})
 
 
@@ -175,6 +178,47 @@ def _hint(hint: str) -> list[str]:
     if "\n" in hint:
         return ["Write it like this:", *fenced(bounded(hint), "yaml"), ""]
     return paragraphs(sentence(hint))
+
+
+def where_it_stands(error: SignoffError, before: bytes, after: bytes) -> SignoffError:
+    """The same question with the lines as they are once the daemon's own keys stand in the front matter.
+
+    Args:
+        error: with lines as they were, also those that its message names outside of backticks.
+        before, after: the note without and with the daemon's keys; its body is the same.
+    """
+    if error.line is None or before == after:
+        return error
+    moved = _moves(before.split(b"\n"), after.split(b"\n"))
+    parts = error.message.split("`")
+    parts[::2] = [_LINES.sub(lambda found: _renumbered(found, moved), part) for part in parts[::2]]
+    return type(error)(
+        "`".join(parts),
+        code=error.code,
+        hint=error.hint,
+        file=error.file,
+        line=moved(error.line),
+        column=error.column,
+    )
+
+
+def _renumbered(found: re.Match[str], moved: Callable[[int], int]) -> str:
+    second = f"{found[3]}{moved(int(found[4]))}" if found[3] else ""
+    return f"{found[1]}{moved(int(found[2]))}{second}"
+
+
+def _moves(before: list[bytes], after: list[bytes]) -> Callable[[int], int]:
+    """From the number of a line to its number afterwards."""
+    same = 0
+    while same < min(len(before), len(after)) and before[-1 - same] == after[-1 - same]:
+        same += 1
+    head = before[: len(before) - same]
+    lines: dict[int, int] = {}
+    matcher = SequenceMatcher(None, head, after[: len(after) - same], autojunk=False)
+    for block in matcher.get_matching_blocks():
+        lines |= {block.a + n + 1: block.b + n + 1 for n in range(block.size)}
+    added = len(after) - len(before)
+    return lambda line: lines.get(line, line) if line <= len(head) else line + added
 
 
 def question_keys(error: SignoffError) -> dict[str, Json]:

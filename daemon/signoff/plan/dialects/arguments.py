@@ -231,7 +231,8 @@ def placeholder_question(
     return NoteError(
         f"`{shown[:_SHOWN]}` in `{name}` is {kind}.",
         code="placeholder",
-        hint="Write what is meant; if these very words are, use the form `action:` and `with:`.",
+        hint="Write what is meant in its place. (Where these very characters are meant, write the plan with"
+        " `action:` and `with:`: nothing under `with:` is taken for something to be filled in.)",
         line=line + above,
         column=place,
     )

@@ -40,6 +40,11 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+\Z")
 _TOOL = re.compile(r"[A-Za-z_][\w-]*\.[A-Za-z_][\w./-]*\Z", re.ASCII)
 _NO_ACTION = frozenset({"none", "no_action", "n_a", "na", "null", "manual", "info", "informational"})
 """Values of `action_type` that say that nothing is to be done."""
+_NOT_SAID = frozenset({"unknown", "generic", "other", "general", "custom", "unspecified", "tbd", "various"})
+"""Values that stand where an action should be."""
+_SIMILAR = 70
+"""From this similarity (0 to 100) on, a name is offered as what may have been meant."""
+_NAME_IT = "Write an action of the catalogue, such as `send_email`, or a tool as `server.tool`."
 _NOW = frozenset({"now", "immediately", "asap", "immediate"})
 _PLATFORMS = frozenset(
     {"linkedin", "twitter", "facebook", "instagram", "whatsapp", "telegram", "slack", "discord"}
@@ -198,12 +203,12 @@ def _unknown(material: Material, field: Field) -> NoteError:
         return _question(
             "placeholder", field, f"`{shown}` is still to be filled in.", "Write the action's name."
         )
-    close = material.catalogue.nearest(str(field.value))
-    hint = (
-        f"Did you mean {' or '.join(f'`{name}`' for name in close)}?"
-        if close
-        else ("Write an action of the catalogue, or a tool as `server.tool`.")
-    )
+    if fold_key(shown) in _NOT_SAID:
+        hint = f"Write the action there, such as `{field.name}: send_email`, or a tool as `server.tool`."
+        message = f"`{field.name}: {shown}` does not say what is to be done."
+        return _question("unknown-action", field, message, hint)
+    close = [name for name in material.catalogue.nearest(shown) if fuzz.ratio(fold(shown), name) >= _SIMILAR]
+    hint = f"Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else _NAME_IT
     return _question("unknown-action", field, f"There is no action `{shown}`.", hint)
 
 

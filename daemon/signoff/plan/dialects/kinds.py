@@ -87,12 +87,8 @@ def is_record(material: Material) -> bool:
 
 
 def request_of(material: Material) -> Field | None:
-    """The key with which the front matter says that it asks for approval of something; None where none does.
-
-    `status: draft` counts in a note that the daemon has asked about before: it stands where the status was.
-    """
-    waits = _WAITS | {"draft"} if material.note.section_line else _WAITS
-    for key, words in (("type", _REQUESTS), ("status", waits), *((key, _YES) for key in _NEEDS)):
+    """The key with which the front matter says that it asks for approval; None where none does."""
+    for key, words in (("type", _REQUESTS), ("status", _WAITS), *((key, _YES) for key in _NEEDS)):
         field = material.front_by_key.get(key)
         if field is not None and fold_key(str(field.value)) in words:
             return field
@@ -101,7 +97,13 @@ def request_of(material: Material) -> Field | None:
 
 def is_request(material: Material) -> bool:
     """Whether the note says of itself that it asks for approval of an action."""
-    return request_of(material) is not None
+    return request_of(material) is not None or was_request(material) is not None
+
+
+def was_request(material: Material) -> Field | None:
+    """The status of a note that the daemon has asked about before: `draft` stands where the status was."""
+    asked_before = material.note.section_line is not None and material.says("status") == "draft"
+    return material.front_by_key["status"] if asked_before else None
 
 
 def platforms(material: Material) -> tuple[str, ...]:

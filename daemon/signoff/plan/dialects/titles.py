@@ -87,8 +87,10 @@ def _named(material: Material, title: Section) -> Action | None:
 
 
 def _waits(material: Material) -> bool:
-    """Whether the note says that something is still to be done with it."""
+    """Whether the note says that something is still to be done with it, or the daemon has taken it up."""
     front = material.front_by_key
+    if material.note.section_line is not None:
+        return True  # its status is the daemon's then: what was a plan must stay one while it runs
     if request_of(material) is not None or front.keys() & {*LATER_KEYS, "run_at"}:
         return True
     said = [

@@ -14,9 +14,9 @@ from signoff.errors import NoteError
 from signoff.plan.dialects.arguments import prose_of
 from signoff.plan.dialects.blanks import placeholder_in
 from signoff.plan.dialects.body import BLANK, COMMENT, RULE, TEXT, Section
-from signoff.plan.dialects.fields import Material, cells
+from signoff.plan.dialects.fields import Field, Material, cells
 from signoff.plan.dialects.headings import PLATFORMS, heading_key
-from signoff.plan.dialects.kinds import is_no_plan, is_record, platforms, request_of
+from signoff.plan.dialects.kinds import is_no_plan, is_record, platforms, request_of, was_request
 from signoff.plan.dialects.unheaded import drafted_sections
 from signoff.plan.dialects.values import addresses
 
@@ -42,11 +42,12 @@ def question_of(material: Material) -> NoteError | None:
     if is_no_plan(material):
         return _outgoing(material)
     return (
-        _requested(material)
+        _requested(material, request_of(material))
         or _for_platform(material)
         or _drafted(material)
         or _tabled(material)
         or _outgoing(material)
+        or _requested(material, was_request(material))
     )
 
 
@@ -86,9 +87,8 @@ def _authorized(material: Material) -> NoteError | None:
     return None
 
 
-def _requested(material: Material) -> NoteError | None:
-    """A note that says that it waits for approval."""
-    field = request_of(material)
+def _requested(material: Material, field: Field | None) -> NoteError | None:
+    """A note that says with this key that it waits for approval."""
     if field is None:
         return None
     draft = _first_draft(material)
@@ -175,12 +175,10 @@ def _advice(material: Material, draft: Section | None) -> str:
     if action is None:
         return "Name it: a line `action: NAME`, such as `action: send_email`, and what it takes."
     prose = prose_of(action)
-    taken = [f"`{each.name}:`" for each in action.arguments if each.required and each is not prose]
-    takes = f", {' and '.join(taken)}" if taken else ""
-    return (
-        f"To have it sent, add `action: {action.name}`{takes} to the front matter, with the text under"
-        " `## Message`."
-    )
+    taken = [f"`{each.name}: ...`" for each in action.arguments if each.required and each is not prose]
+    *first, last = [f"`action: {action.name}`", *taken]
+    lines = f"{', '.join(first)} and {last}" if first else last
+    return f"To have it sent, add {lines} to the front matter, and put the text under `## Message`."
 
 
 def _suggested(material: Material, draft: Section | None) -> Action | None:
