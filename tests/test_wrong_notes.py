@@ -50,11 +50,11 @@ WRONG: dict[str, tuple[bytes, str, str]] = {
     "expires": (front("expires: next week"), "time-unreadable", r"Line 3"),
     "deep": (front("x: " + "[" * 80 + "]" * 80), "", r"Line 3"),
     "invalid-utf8": (steps(record("WORD")).replace(b"Some words", b"Some \xff words"), "not-utf8", r"Line 7"),
-    "nul": (steps(record("WORD")).replace(b"Some words", b"Some \0 words"), "nul-byte", r"Line 3"),
+    "nul": (steps(record("WORD")).replace(b"Some words", b"Some \0 words"), "nul-byte", r"Line 7"),
     "conflict": (
         steps(record("WORD")).replace(b"Some words", b"<<<<<<< a\nSome\n=======\nOther\n>>>>>>> b\nwords"),
         "conflict-markers",
-        r"Line 3",
+        r"Line 7",
     ),
     "tool": (steps("action: stub.recrod\nwith:\n  text: WORD\n"), "unknown-tool", "stub.record"),
     "server": (steps("action: stubb.record\nwith:\n  text: WORD\n"), "unknown", "stub"),
