@@ -39,7 +39,16 @@ def project(tmp_path):
 
 @pytest.mark.promise("8")
 @pytest.mark.parametrize(
-    "options", [(), ("--child",), ("--ignore-term",), ("--child", "--ignore-term")], ids=" ".join
+    "options",
+    [
+        (),
+        ("--child",),
+        ("--ignore-term",),
+        ("--child", "--ignore-term"),
+        ("--child-leaves",),
+        ("--child-leaves", "--ignore-term"),
+    ],
+    ids=" ".join,
 )
 async def test_stopping_the_pool_leaves_no_process_behind(project, options):
     async with project.stub(*options).pool() as pool:
@@ -85,8 +94,9 @@ async def test_cancelling_the_stop_twice_leaks_no_process(project):
 
 
 @pytest.mark.promise("8")
-async def test_the_children_of_a_server_that_died_are_ended_too(project):
-    async with project.stub("--child").pool() as pool:
+@pytest.mark.parametrize("option", ["--child", "--child-leaves"])
+async def test_the_children_of_a_server_that_died_are_ended_too(project, option):
+    async with project.stub(option).pool() as pool:
         await pool.settled(15)
         server, child = project.pids()
         os.kill(server, signal.SIGKILL)
@@ -95,7 +105,31 @@ async def test_the_children_of_a_server_that_died_are_ended_too(project):
 
 
 @pytest.mark.promise("8")
-@pytest.mark.parametrize("options", [("--child",), ("--child", "--ignore-term")], ids=" ".join)
+@pytest.mark.parametrize("option", ["--child", "--child-leaves"])
+async def test_a_restart_ends_a_server_with_its_children_and_no_other_servers(project, option):
+    async with project.stub(option).stub(option, name="other").pool() as pool:
+        await pool.settled(15)
+        before = project.pids()
+        mine = pool.health()["stub"].pid
+        await pool.restart("stub")
+        await until(lambda: pool.health()["stub"].restarts == 1)
+        at = before.index(mine)
+        assert [pid for pid in before if is_running(pid)] == before[:at] + before[at + 2 :]
+
+
+@pytest.mark.promise("8")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--child",),
+        ("--child", "--ignore-term"),
+        pytest.param(
+            ("--child-leaves", "--ignore-term"),
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="environments are not shown"),
+        ),
+    ],
+    ids=" ".join,
+)
 async def test_killing_the_daemon_ends_its_servers_and_their_children(project, options):
     program = DAEMON.format(tests=str(Path(__file__).parent), root=str(project.root), options=options)
     daemon = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

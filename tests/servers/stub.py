@@ -54,6 +54,7 @@ Options:
     --invalid-utf8        bytes that are not UTF-8 in a line of their own and in every result
     --ignore-term         ignores SIGTERM, and stays when stdin ends
     --child               starts a child that stays (and ignores SIGTERM too with --ignore-term)
+    --child-leaves        like --child, and the child leaves the process group of the server
     --child-holds         like --child, and the child holds the server's stdout open
     --freeze-after N      freezes at call N+1, before recording it
     --greet               reports the environment variable STUB_GREETING in the answer of `look`
@@ -126,7 +127,7 @@ BUILT_IN = [
 def parse(argv: list[str]) -> dict[str, str]:
     """Reads the options without argparse, which alone takes 10 ms to import."""
     flags = {"no-fsync", "mute", "mute-discover", "exit-on-discover", "garbage", "invalid-utf8"}
-    flags |= {"ignore-term", "child", "child-holds", "endless-pages", "greet"}
+    flags |= {"ignore-term", "child", "child-holds", "child-leaves", "endless-pages", "greet"}
     options: dict[str, str] = {}
     words = iter(argv)
     for word in words:
@@ -385,7 +386,8 @@ def start_child(options: dict[str, str]) -> int:
     quiet = subprocess.DEVNULL
     stdout = None if "child-holds" in options else quiet
     command = [sys.executable, "-S", "-E", "-c", program]
-    return subprocess.Popen(command, stdin=quiet, stdout=stdout, stderr=quiet).pid
+    apart = "child-leaves" in options
+    return subprocess.Popen(command, stdin=quiet, stdout=stdout, stderr=quiet, start_new_session=apart).pid
 
 
 def count_start(options: dict[str, str]) -> None:
@@ -413,7 +415,7 @@ def main() -> None:
 
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pids = [os.getpid()]
-    if "child" in options or "child-holds" in options:
+    if {"child", "child-holds", "child-leaves"} & set(options):
         pids.append(start_child(options))
     if "pids" in options:
         with open(options["pids"], "a", encoding="ascii") as file:

@@ -11,8 +11,8 @@ _RESTART = "signoff servers restart {name}"
 
 REMEDIES: dict[str, str] = {
     "disabled": f"Nothing, if that is meant; else take `disabled` out of its entry in {_FILE}.",
-    "missing-variable": "Write it into config/.env, as NAME=value: a running daemon takes it at once. What is "
-    "set in the environment counts from its next start.",
+    "missing-variable": "Write it into config/.env, as NAME=value: a running daemon takes it at once. What "
+    "is set in the environment counts from its next start.",
     "command-not-found": f"Install it, or give its full path as `command` in {_FILE}; then: {_RESTART}",
     "folder-not-found": f"Make the folder, or mend `cwd` in {_FILE}; then: {_RESTART}",
     "cannot-start": "Look whether the file may be executed and is a program for this computer.",

@@ -24,7 +24,7 @@ from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.lane import Lane
 from signoff.servers.lines import LONGEST_LINE, Inbox, LineSplitter, LineTooLongError, parse
 from signoff.servers.stderr import StderrLog
-from signoff.servers.tree import POSIX, Keeper, Tree, finish
+from signoff.servers.tree import MARK, POSIX, Keeper, Tree, finish
 from signoff.system import process_group_options
 
 STDIN_GRACE = 1.0
@@ -152,8 +152,10 @@ class StdioLink:
     async def __aenter__(self) -> tuple[Inbox, Outbox]:
         loop = asyncio.get_running_loop()
         command = self._launch.command if POSIX else get_windows_executable_command(self._launch.command)
+        mark = ""
         if self._keeper is not None:
             self._keeper.start()
+            mark = self._keeper.mark()
         transport, _ = await loop.subprocess_exec(
             lambda: _Process(self),
             command,
@@ -161,12 +163,12 @@ class StdioLink:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=get_default_environment() | dict(self._launch.env),
+            env=get_default_environment() | dict(self._launch.env) | ({MARK: mark} if mark else {}),
             cwd=self._launch.cwd,
             **process_group_options(),
         )
         self._transport = transport
-        self._tree = Tree(transport.get_pid(), self._keeper)
+        self._tree = Tree(transport.get_pid(), self._keeper, mark)
         self._pipe().set_write_buffer_limits(high=0)
         if transport.get_returncode() is not None and not self._dead.is_set():
             self.exited()
@@ -303,6 +305,7 @@ class StdioLink:
             await tree.gone(TERM_GRACE)
         if tree.there():
             tree.end(force=True)  # also one that was started between two looks
+        await tree.end_strays(TERM_GRACE)
         await tree.release()
         transport.close()
         self.stderr.close()

@@ -1,15 +1,19 @@
 """A server's whole process tree: put in care of the keeper, and ended step by step.
 
-On POSIX systems each server leads a process group of its own. On Windows it is in a job object that ends
-with the daemon, made by the SDK's own utilities; there, ending is always at once.
+On POSIX systems each server leads a process group of its own; what leaves the group, as a browser does that
+a server starts, is found by a mark in its environment. On Windows it is in a job object that ends with the
+daemon, made by the SDK's own utilities; there, ending is always at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
+import signal
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,12 @@ from signoff.system import end_process_tree, process_group_options
 
 POSIX = hasattr(os, "killpg")
 
+MARK = "SIGNOFF_TREE"
+"""The variable that every process of a server carries; its value is the daemon's, a dot, and the server's."""
+
+ROUNDS = 3
+"""How often strays are looked for: one may start another while it is being ended."""
+
 
 class Keeper:
     """Our end of the pipe to the keeper process, which is started when the first server is."""
@@ -26,6 +36,12 @@ class Keeper:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: set[int] = set()
+        self._mark = secrets.token_hex(12)
+        self._numbers = count(1)
+
+    def mark(self) -> str:
+        """The value of the mark for one more server."""
+        return f"{self._mark}.{next(self._numbers)}"
 
     def add(self, group: int) -> None:
         """Puts a process group in care."""
@@ -44,7 +60,7 @@ class Keeper:
         self._close_pipe()
         program = str(Path(__file__).with_name("keeper.py"))
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-E", program],
+            [sys.executable, "-S", "-E", program, f"{MARK}={self._mark}."],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -86,10 +102,17 @@ class Keeper:
 
 
 class Tree:
-    """The processes of one server."""
+    """The processes of one server.
 
-    def __init__(self, pid: int, keeper: Keeper | None) -> None:
+    Args:
+        pid: of the server, which leads its group.
+        keeper: in whose care it is put.
+        mark: the value of `MARK` in its environment; empty where it has none.
+    """
+
+    def __init__(self, pid: int, keeper: Keeper | None, mark: str = "") -> None:
         self.pid = pid
+        self._mark = mark
         self._keeper = keeper
         self._job = None if POSIX else _Job(pid)
         if keeper is not None:
@@ -124,12 +147,39 @@ class Tree:
             await asyncio.sleep(0.01)
         return True
 
+    async def end_strays(self, within: float) -> None:
+        """Asks what has left the group to end, and kills what is left of it after so many seconds."""
+        if not POSIX or not self._mark:
+            return
+        for _ in range(ROUNDS):
+            if not await asyncio.to_thread(_signal_marked, self._mark, signal.SIGTERM):
+                return
+            deadline = asyncio.get_running_loop().time() + within
+            while await asyncio.to_thread(_signal_marked, self._mark, 0):
+                if asyncio.get_running_loop().time() >= deadline:
+                    await asyncio.to_thread(_signal_marked, self._mark, signal.SIGKILL)
+                    break
+                await asyncio.sleep(0.02)
+
     async def release(self) -> None:
         """After the end: out of the keeper's care, and whatever still runs in the job is killed."""
         if self._job is not None:
             await self._job.end()
         if self._keeper is not None:
             self._keeper.remove(self.pid)
+
+
+def _signal_marked(mark: str, number: int) -> bool:
+    """Signals every process that carries this mark; whether there is any."""
+    found = False
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found = True
+                process.send_signal(number)
+        except (psutil.Error, OSError):  # another user's, or gone
+            continue
+    return found
 
 
 def _has_living_member(group: int) -> bool:
