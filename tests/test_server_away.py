@@ -176,3 +176,19 @@ def test_while_one_step_waits_for_its_server_others_go_on_and_the_first_server_t
 
     house.await_note("A.md", "Done", "status: done")
     assert (texts(house), texts(house, "second"), texts(house, "other")) == ([], ["a"], ["o"])
+
+
+@pytest.mark.promise("1.5")
+def test_an_answer_from_the_cache_says_so_and_how_old_it_is(project: Callable[..., Project]) -> None:
+    house = project(settings=FAST)
+    house.actions("peek:\n  tools: [{tool: stub.look}]\n  cache: 1h\n")
+    house.start()
+    for name in ("A.md", "B.md"):
+        note = house.pending(name, plan("action: peek\nwith: {text: hello}\n"))
+        house.approve(note)
+        text = house.await_note(name, "Done", "status: done").read_text()
+        assert ("answer from the cache, " in text) == (name == "B.md")
+    assert texts(house) == ["hello"]
+    assert "Step 1 answered (answer from the cache, " in text
+    assert " old" in house.signoff("show", house.front(house.vault / "Done" / "B.md")["id"]).stdout
+    assert [entry.data.get("cached_at") is not None for entry in house.entries("outcome")] == [False, True]

@@ -430,6 +430,7 @@ class Attempt:
     """One call that was intended, and how it ended; `outcome` is None while it is not known.
 
     `resolved` is what a person said of it, `happened` or `did-not-happen`; empty where nobody did.
+    `cached_at` is when the answer was really given, where it came from the cache; nothing was called then.
     """
 
     number: int
@@ -443,6 +444,7 @@ class Attempt:
     summary: str = ""
     result: str | None = None
     resolved: str = ""
+    cached_at: str | None = None
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from signoff.plan.freeze import thaw
 from signoff.policy import assess
 from signoff.redact import secret_values
 from signoff.say.progress import progress
-from signoff.say.words import advice
+from signoff.say.words import advice, from_cache
 
 
 def show(project: Project, named: str, *, as_json: bool) -> None:
@@ -203,6 +203,8 @@ def _say_steps(plan: PlanState, arguments: dict[str, Json]) -> None:
 def _attempt_line(attempt: Attempt) -> str:
     outcome = attempt.outcome.value if attempt.outcome else "no outcome yet"
     said = f"attempt {attempt.number}: {attempt.server}.{attempt.tool}, {near(attempt.started)}: {outcome}"
+    cached = from_cache(attempt.ended or attempt.started, attempt.cached_at)
+    said += f", {cached}" if cached else ""
     return f"{said}. {attempt.message or attempt.summary}".rstrip(". ")
 
 

@@ -74,6 +74,8 @@ async def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed
         attempt.result = await outbox.keep(ended.result)
         data["result"] = attempt.result
         data["summary"] = _said_by(world, begin, ended.result.text)
+        if ended.result.cached_at is not None:
+            data["cached_at"] = ended.result.cached_at
     else:
         data["reason"], data["message"] = reason, _said_by(world, begin, message)
     if isinstance(ended.error, CallError) and ended.error.detail:

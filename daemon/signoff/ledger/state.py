@@ -373,6 +373,7 @@ def _outcome(plan: PlanState, entry: Entry) -> None:
     attempt.message = _text(data, "message")
     attempt.summary = _text(data, "summary")
     attempt.result = _optional(data, "result")
+    attempt.cached_at = _time(data, "cached_at")
     step.until = _time(data, "until")
     step.status = StepStatus.WAITING if data.get("again") is True else STEP_AFTER[attempt.outcome]
     step.reason, step.message = attempt.reason, attempt.message

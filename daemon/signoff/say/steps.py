@@ -10,7 +10,7 @@ from signoff.say.block import table
 from signoff.say.calls import shell_word
 from signoff.say.escape import RESULT_LIMIT, bounded, code, fenced, fenced_json, sentence
 from signoff.say.view import PlanView
-from signoff.say.words import clock, joined, plural, zone_name
+from signoff.say.words import clock, from_cache, joined, plural, zone_name
 
 ALL_RESULTS = 60_000
 """Characters of all results of a plan together, so that a note with many steps stays readable."""
@@ -38,6 +38,8 @@ def _state(view: PlanView, step: StepState) -> str:
         said.append(reason_of(view, step.reason, step.message))
     if step.resolved_by:
         said.append(f"answered by {code(step.resolved_by)}")
+    if step.status is StepStatus.DONE and step.attempts:
+        said.append(_from_cache(step))
     if len(step.attempts) > 1:
         said.append(plural(len(step.attempts), "attempt"))
     return "; ".join(part for part in said if part)
@@ -59,6 +61,11 @@ def _stands(view: PlanView, step: StepState) -> str:
         StepStatus.UNKNOWN: "**not known**",
         StepStatus.CANCELLED: "cancelled",
     }[step.status]
+
+
+def _from_cache(step: StepState) -> str:
+    last = step.attempts[-1]
+    return from_cache(last.ended or last.started, last.cached_at)
 
 
 def _at(view: PlanView, time: str | None) -> str:
@@ -101,7 +108,9 @@ def results(view: PlanView) -> list[str]:
     for number, step in enumerate(view.state.steps.values(), start=1):
         result = view.results.get(step.id)
         if result is not None:
-            lines.extend([f"Step {number} answered:", *_answer(result, limit), ""])
+            cached = _from_cache(step) if step.attempts else ""
+            said = f"answered ({cached})" if cached else "answered"
+            lines.extend([f"Step {number} {said}:", *_answer(result, limit), ""])
     return lines
 
 

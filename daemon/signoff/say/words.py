@@ -98,6 +98,19 @@ def duration(seconds: float | timedelta) -> str:
     return " and ".join(parts)
 
 
+def from_cache(asked: str, cached_at: str | None) -> str:
+    """`answer from the cache, 3 minutes old`; empty where it came from the server.
+
+    Args:
+        asked: when the answer was asked for.
+        cached_at: when it was given; None where it was given then.
+    """
+    if cached_at is None:
+        return ""
+    age = max(0.0, (datetime.fromisoformat(asked) - datetime.fromisoformat(cached_at)).total_seconds())
+    return f"answer from the cache, {duration(age)} old"
+
+
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """`1 step`, `2 steps`, `2 replies`."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
