@@ -101,6 +101,27 @@ def test_what_the_daemon_would_ask_is_asked_here(house: Laid, text: str, reason:
     assert house.json("check", write(house, "asked.md", text), code=1)[0]["reason"] == reason
 
 
+@pytest.mark.promise("7")
+def test_plans_that_would_wait_for_each_other_are_questions_that_name_the_way_around(house: Laid) -> None:
+    def waiting(own: str, *others: str) -> str:
+        text = plan(record(own), front=f"id: {own}\ndepends_on: [{', '.join(others)}]")
+        return write(house, f"{own}.md", text)
+
+    a, b, c = waiting("a", "b"), waiting("b", "x", "c"), waiting("c", "a")
+    assert house.json("check", a, b)[0]["kind"] == "plan"
+    found = house.json("check", a, b, c, code=1)
+    assert [each["reason"] for each in found] == ["depends-cycle"] * 3
+    assert [each["line"] for each in found] == [3, 3, 3]
+    assert "b → c → a → b" in found[1]["message"]
+
+    house.drop("a.md", (house.root / "a.md").read_text())
+    house.drop("b.md", (house.root / "b.md").read_text())
+    assert house.once().returncode == 0
+
+    [asked] = house.json("check", c, code=1)
+    assert "c → a → b → c" in asked["message"], "plans that are known already count as well"
+
+
 def test_what_cannot_be_opened_is_a_question_not_a_crash(house: Laid) -> None:
     (house.root / "folder.md").mkdir()
     (house.root / "link.md").symlink_to(write(house, "real.md", plan(record("x"))))

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from signoff.approval import ApprovedPlan, Facts, admit, claim
 from signoff.decide import Do, Known, Seen, decide
+from signoff.dependencies import Dependency
 from signoff.errors import GateRefused
 from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts
@@ -207,8 +208,8 @@ ADMISSIONS: list[tuple[str, Facts]] = [
     ("denied-by-policy", facts(running(), LIVE_NOTE, denied=frozenset({"a"}))),
     ("expired", facts(running(approvals=[approval(expires=PAST)]), LIVE_NOTE)),
     ("expired", facts(running(approvals=TWICE), LIVE_NOTE, requirement=TWO)),
-    ("dependency-unmet", facts(running(), LIVE_NOTE, dependencies={"q": None})),
-    ("dependency-unmet", facts(running(), LIVE_NOTE, dependencies={"q": Status.FAILED})),
+    ("dependency-unmet", facts(running(), LIVE_NOTE, dependencies=[Dependency("q", None)])),
+    ("dependency-unmet", facts(running(), LIVE_NOTE, dependencies=[Dependency("q", Status.FAILED)])),
 ]  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def test_a_note_without_an_action_is_left_alone(note):
         (steps(MAIL, front="schedule: 61 * * * *"), "schedule-unreadable", "five cron fields", 2),
         (steps(MAIL, front="run-at: 2026-01-01"), "unknown-key", "Write `run_at:`", 2),
         (steps(MAIL, front="dependsOn: x"), "unknown-key", "Write `depends_on:`", 2),
-        (steps(MAIL, front="id: a\ndepends_on: [a]"), "needs-cycle", "itself", 3),
+        (steps(MAIL, front="id: a\ndepends_on: [a]"), "depends-cycle", "itself", 3),
         (steps(MAIL, front="action: pay\nwith: {amount: 1}"), "two-readings", "line 2", 2),
         (steps(MAIL, front="steps:\n  - action: pay"), "two-readings", "2 places", 3),
         (steps(MAIL, front="with: {a: 1}"), "action-missing", "which action", 2),

@@ -13,11 +13,12 @@ in the ledger, so that a clock set back revives nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from signoff.dependencies import Dependency, unmet
 from signoff.errors import GateRefused
 from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts, Stance, kind_of_gesture, stance_on_live, stance_on_pending
@@ -48,7 +49,7 @@ class Facts:
         denied: ids of steps that the policy forbids now.
         approvers: by name, from the settings.
         default_approver: whose gesture it is where `approved_by` is absent.
-        dependencies: the status of each plan in `depends_on`; None for one never seen.
+        dependencies: each plan in `depends_on`, as it stands.
         now: with a zone; never earlier than the ledger's latest time.
         evidence: what this approval rests on; an edit of the note where nothing else is given.
         by: the approver named by a command; None where the note itself is the gesture.
@@ -62,7 +63,7 @@ class Facts:
     default_approver: str | None
     now: datetime
     denied: frozenset[str] = frozenset()
-    dependencies: Mapping[str, Status | None] = field(default_factory=dict)
+    dependencies: Sequence[Dependency] = ()
     evidence: Evidence = field(default_factory=Evidence)
     by: str | None = None
 
@@ -345,10 +346,9 @@ def _note_not_expired(facts: Facts) -> None:
 
 
 def _dependencies_met(facts: Facts) -> None:
-    for name, status in facts.dependencies.items():
-        if status is not Status.DONE:
-            said = f"is {status.value}" if status else "is not known"
-            raise GateRefused(f"It depends on the plan `{name}`, which {said}.", code="dependency-unmet")
+    waits = unmet(facts.dependencies)
+    if waits:
+        raise GateRefused(waits, code="dependency-unmet")
 
 
 _CLAIM_CHECKS: tuple[Callable[[Facts], None], ...] = (

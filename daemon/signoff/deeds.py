@@ -6,8 +6,9 @@ Each deed records before it acts, and can be done again without harm. Whoever ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from tzlocal import get_localzone
 from signoff import observe
 from signoff.approval import Claim, Facts, claim, counted_approvals
 from signoff.decide import Decision, Do
+from signoff.dependencies import require_no_circle
 from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
 from signoff.freezing import frozen_event, require_not_denied, require_supported, require_writable
@@ -79,6 +81,7 @@ class Deeds:
         self._eyes = eyes
         self.witness = Witness(parts, presence)
         self.asked: dict[str, NoteError] = {}
+        self._joining = asyncio.Lock()
 
     # ------------------------------------------------------------ which deed
 
@@ -195,10 +198,32 @@ class Deeds:
         if decision.code:
             data: JsonObject = {"reason": decision.code, "message": decision.message, "path": reading.path}
             events.append(Event("refused", plan=plan_id, digest=frozen.digest, data=data))
-        await self._parts.ledger.append(events)
+        try:
+            await self._record_frozen(frozen, reading, events)
+        except NoteError as error:
+            await self._ask(reading.path, error, plan_id)
+            return
         self._presence.carry(reading.path, plan_id)
         if not await self._approved_unseen(plan_id, sight):
             await self._present(plan_id, sight, Decision(Do.PRESENT))
+
+    async def _record_frozen(
+        self, frozen: FrozenPlan, reading: observe.Reading, events: Sequence[Event]
+    ) -> None:
+        """Record a freeze, unless the plan would wait for itself by way of others.
+
+        Asked and recorded under one lock: of two plans that close a circle, the second sees the first.
+
+        Raises:
+            NoteError: `depends-cycle`; nothing was recorded.
+        """
+        front = reading.note.front if reading.note else None
+        place = front.places.get(("depends_on",)) if front else None
+        async with self._joining if frozen.depends_on else contextlib.nullcontext():
+            require_no_circle(
+                frozen.id, frozen.depends_on, self._presence.waits_for, place.line if place else None
+            )
+            await self._parts.ledger.append(events)
 
     async def _approved_unseen(self, plan_id: str, sight: observe.Sight) -> bool:
         """Take a code or a signature in a note that was never shown: who writes notes cannot write those.

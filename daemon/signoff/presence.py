@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 
 from signoff import observe
 from signoff.approval import Facts
+from signoff.dependencies import Dependency
 from signoff.durable import Stamp
 from signoff.errors import LedgerError, UnsafeFile
 from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts
-from signoff.model import Assessment, Folder, FrozenPlan, Requirement, ServerView, Status
+from signoff.model import FINAL, Assessment, Folder, FrozenPlan, Requirement, ServerView, Status
 from signoff.parts import Parts
 from signoff.places import Places
 from signoff.plan.freeze import thaw
@@ -261,12 +262,12 @@ class Presence:
         frozen = self.frozen(state.digest) if state else None
         note = await self.note_facts(plan_id) if state else None
         requirement, denied = Requirement(), frozenset[str]()
-        dependencies: dict[str, Status | None] = {}
+        dependencies: list[Dependency] = []
         if frozen is not None:
             assessment = self.assessment(frozen)
             requirement = assessment.requirement
             denied = assessment.denied
-            dependencies = {name: parts.state.status(name) for name in frozen.depends_on}
+            dependencies = [self._dependency(name) for name in frozen.depends_on]
         return Facts(
             plan=state,
             frozen=frozen,
@@ -280,6 +281,21 @@ class Presence:
             evidence=evidence or Evidence(),
             by=by,
         )
+
+    def _dependency(self, name: str) -> Dependency:
+        """A plan that another one waits for."""
+        status, plan = self._parts.state.status(name), self._parts.state.plans.get(name)
+        if plan is None or status is Status.DONE:
+            return Dependency(name, status)
+        gone = self._parts.vault.stamp(self.paths.get(name, plan.path)) is None
+        frozen = self.frozen(plan.digest)
+        return Dependency(name, status, gone, frozen is not None and frozen.schedule is not None)
+
+    def waits_for(self, name: str) -> tuple[str, ...]:
+        """The plans that a plan waits for or would wait for; none for one that does not run by itself."""
+        plan = self._parts.state.plans.get(name)
+        frozen = self.frozen(plan.digest) if plan is not None and plan.status not in FINAL else None
+        return frozen.depends_on if frozen is not None else ()
 
     def now(self) -> datetime:
         """The present, never earlier than the latest time in the ledger."""

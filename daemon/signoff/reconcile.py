@@ -8,13 +8,15 @@ changes nothing, so a hint may come too often or too late.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from loguru import logger
 
 from signoff import observe
 from signoff.decide import Known, decide
 from signoff.deeds import Deeds
-from signoff.errors import LedgerError, SignoffError, UnsafeFile
+from signoff.errors import LedgerError, NoteError, SignoffError, UnsafeFile
+from signoff.ledger.entry import Entry
 from signoff.model import LIVE, PlanState, Status
 from signoff.note.splice import section_of
 from signoff.parts import Parts
@@ -83,6 +85,13 @@ class Reconciler:
         if stamp is None and self._is_unknown(path):
             return  # gone, and nothing is known of it
         self._look(path)
+
+    def _carry(self, path: str, plan_id: str) -> None:
+        """Remember where a plan's note is; where there was none, those that wait for the plan may say so."""
+        lost = plan_id not in self.presence.paths
+        self.presence.carry(path, plan_id)
+        if lost:
+            self.runs.look_at_dependents(plan_id)
 
     def _is_unknown(self, path: str) -> bool:
         known = (self.presence.ids, self.presence.stamps, self.deeds.asked, self._refused)
@@ -175,7 +184,7 @@ class Reconciler:
             decision = decide(sight.seen, known)
             self._refused.discard(path)
             if plan_id is not None and known.status is not None and _is_own_note(sight, known):
-                self.presence.carry(path, plan_id)
+                self._carry(path, plan_id)
             await self.deeds.carry_out(decision, sight, plan_id)
 
     def _shown(self, plan_id: str) -> None:
@@ -193,6 +202,21 @@ class Reconciler:
         path = self.presence.paths.get(plan_id, state.path if state else "")
         if path:
             self.look_anew(path)
+
+    def heard(self, entry: Entry) -> None:
+        """What was recorded of one plan may be what others wait for, or what a question was about."""
+        if self.closing:
+            return
+        self.runs.heard(entry)
+        if entry.event in {"frozen", "finished"}:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._ask_again, lambda error: error.code == "depends-cycle")
+
+    def _ask_again(self, concerned: Callable[[NoteError], bool]) -> None:
+        """Look again at open questions that may have answered themselves."""
+        for path, error in list(self.deeds.asked.items()):
+            if concerned(error):
+                self.look_anew(path)
 
     def lock(self, name: str) -> asyncio.Lock:
         """The lock of a plan, or of a path that carries none."""
@@ -256,18 +280,17 @@ class Reconciler:
         plan_id = self.presence.forget(path)
         if plan_id is not None:
             self._look_at_copies()
-        if plan_id is not None and self._parts.state.status(plan_id) in LIVE:
+        if plan_id is not None:
             asyncio.get_running_loop().call_later(MOVED_WITHIN, self._still_gone, plan_id)
 
     def _look_at_copies(self) -> None:
         """A note is gone: what was a copy of it may be the note itself, moved by a sync tool."""
-        for path, error in list(self.deeds.asked.items()):
-            if error.code == "duplicate-id":
-                self.look_anew(path)
+        self._ask_again(lambda error: error.code == "duplicate-id")
 
     def _still_gone(self, plan_id: str) -> None:
         if plan_id not in self.presence.paths and not self.closing:
             self.runs.start(plan_id)  # the gate sees that there is no note
+            self.runs.look_at_dependents(plan_id)
 
     async def _refuse_file(self, path: str, error: UnsafeFile) -> None:
         """Say once that this is no file to be read; look again later where that may change by itself."""
@@ -285,9 +308,7 @@ class Reconciler:
     def servers_changed(self) -> None:
         """What servers offer has changed: look again at open questions, and at previews it makes untrue."""
         self.presence.views_version += 1
-        for path, error in list(self.deeds.asked.items()):
-            if error.code in SERVER_CODES:
-                self.look_anew(path)
+        self._ask_again(lambda error: error.code in SERVER_CODES)
         for plan in self._parts.state.plans.values():
             if plan.status is Status.PENDING and plan.presented and self._is_outdated(plan):
                 self.look_anew(self.presence.paths.get(plan.id, plan.path))

@@ -32,7 +32,7 @@ from signoff.errors import (
 )
 from signoff.execution import CallTerms, Run
 from signoff.flow import origin_id
-from signoff.ledger.entry import Event
+from signoff.ledger.entry import Entry, Event
 from signoff.limits import final_arguments, first_broken
 from signoff.logs import say_action
 from signoff.model import (
@@ -68,6 +68,8 @@ LOCKED_OUT = 600.0
 FETCH_BACK = 0.3
 """Seconds between looks at whether the note of a plan that goes on has left the folder of failed ones."""
 _EXACT = 2**53 - 1
+_TURNS = frozenset({"frozen", "approved", "started", "waiting", "returned", "resolved", "finished"})
+"""What is recorded where a plan comes to stand otherwise."""
 
 
 class Clock(Protocol):
@@ -237,7 +239,6 @@ class Runs:
             logger.opt(exception=defect).error("Plan {} stopped, by a defect of the program.", plan_id)
         finally:
             self.note_changed(plan_id)
-            self._wake_dependents(plan_id)
 
     def _again_in(self, seconds: float, plan_id: str) -> None:
         def again() -> None:
@@ -352,10 +353,15 @@ class Runs:
         if (state.status, state.message) != (Status.WAITING, data["message"]):
             await self.record([Event("waiting", plan=plan_id, data=data)])
 
-    def _wake_dependents(self, plan_id: str) -> None:
-        if self._parts.state.status(plan_id) not in LIVE:
-            for dependent in self._dependents.pop(plan_id, set()):
-                asyncio.get_running_loop().call_soon(self.start, dependent)
+    def heard(self, entry: Entry) -> None:
+        """What was recorded of one plan may be what others wait for, or say of it in their notes."""
+        if entry.plan is not None and entry.event in _TURNS:
+            self.look_at_dependents(entry.plan)
+
+    def look_at_dependents(self, plan_id: str) -> None:
+        """Start those that wait for a plan; those that must go on waiting say how it stands now."""
+        for dependent in self._dependents.pop(plan_id, ()):
+            asyncio.get_running_loop().call_soon(self.start, dependent)
 
     # ------------------------------------------------------------ the world of a run
 

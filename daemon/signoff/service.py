@@ -323,12 +323,14 @@ async def _ledger(places: Places) -> AsyncIterator[tuple[Ledger, BlobStore, Stat
         await asyncio.to_thread(blobs.close)
 
 
-def _follow(state: State) -> Callable[[list[Entry]], None]:
+def _follow(state: State, heard: Callable[[Entry], None] | None = None) -> Callable[[list[Entry]], None]:
     def follow(entries: list[Entry]) -> None:
         for entry in entries:
             state.apply(entry)
             if entry.plan is not None:
                 say_action("AUDIT", entry.plan, entry.step or "", f"{entry.seq} {entry.event}")
+            if heard is not None:
+                heard(entry)
 
     return follow
 
@@ -366,6 +368,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
                     parts, pool, places, environ=environ, configured=configuration.stamps, once=once
                 )
                 tell.to = daemon.reconciler.servers_changed
+                ledger.on_entries = _follow(state, daemon.reconciler.heard)
                 await _serve(daemon, ledger, terminal=terminal)
         finally:
             close_logs()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from signoff.cli.checked import Checked, bind, named_servers, read, write_mended
+from signoff.cli.circles import refuse_circles
 from signoff.cli.connect import views as server_views
 from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
@@ -44,6 +45,7 @@ def check(project: Project, files: Sequence[Path], *, fix: bool, live: bool, as_
     views = server_views(project, named_servers(project, plans), live=live) if plans else {}
     for checked in found:
         bind(project, checked, views)
+    refuse_circles(project, found)
     if as_json:
         SCREEN.json([_as_object(project, checked) for checked in found])
     else:

@@ -52,6 +52,12 @@ class Checked:
         """What the note asks for, where it can be read."""
         return self.reading.plan if self.reading else None
 
+    def line_of(self, key: str) -> int | None:
+        """The line of a property; None where it cannot be said."""
+        front = self.reading.note.front if self.reading and self.reading.note else None
+        place = front.places.get((key,)) if front else None
+        return place.line if place else None
+
     @property
     def kind(self) -> str:
         """`plan`, `question` or `not-a-plan`."""

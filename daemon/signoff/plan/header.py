@@ -59,7 +59,7 @@ def read_header(note: Note, fallback_title: str, *, strict: bool = True) -> Plan
 
     Raises:
         NoteError: with line and column: `value-unknown`, `wrong-type`, `plan-id-invalid`, `unknown-key`,
-            `time-unreadable`, `schedule-unreadable`, `expires-twice`, `needs-cycle`.
+            `time-unreadable`, `schedule-unreadable`, `expires-twice`, `depends-cycle`.
     """
     front = note.front
     given: Mapping[str, Json] = front.values if front else {}
@@ -73,7 +73,12 @@ def read_header(note: Note, fallback_title: str, *, strict: bool = True) -> Plan
     for other in depends_on:
         _plan_id(source, "depends_on", other)
     if plan_id is not None and plan_id in depends_on:
-        raise source.question("needs-cycle", f"The plan `{plan_id}` depends on itself.", "depends_on")
+        raise source.question(
+            "depends-cycle",
+            f"The plan `{plan_id}` depends on itself.",
+            "depends_on",
+            hint="Take it out of `depends_on`.",
+        )
     return Plan(
         title=_title(note, written.get("title")) or fallback_title,
         steps=(),
