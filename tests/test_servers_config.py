@@ -163,7 +163,10 @@ def test_keys_that_are_not_used_are_named_and_do_no_harm(read):
 
 def test_a_password_in_an_address_is_warned_about(read):
     (warning,) = read({"a": {"url": "https://me:hunter2@x.org"}})["a"].warnings
-    assert warning.startswith("line 3: url holds a secret in clear: put A_URL=... into config/.env")
+    assert warning.startswith("line 3: url holds a secret in clear: ")
+    assert "A_URL=... into config/.env" in warning
+    assert '"${keyring:A_URL}"' in warning
+    assert "signoff servers secret A_URL" in warning
     assert "hunter2" not in warning
 
 

@@ -27,6 +27,7 @@ from signoff.policy import load_policy
 from signoff.reconcile import Reconciler
 from signoff.redact import Redactor
 from signoff.servers.config import ServerConfig, load_servers
+from signoff.servers.keyring import Keyring
 from signoff.servers.pool import ServerPool
 
 FILES = ("mcp_servers.json", ".env", "actions.yaml", "policy.yaml")
@@ -76,14 +77,18 @@ def read_configuration(settings: Settings, environ: Mapping[str, str]) -> Config
     config = settings.config_dir
     stamps = _stamps(config)
     known = load_environment(config, environ)
+    keyring = Keyring(config)
+    servers = load_servers(config / "mcp_servers.json", with_vault(known, settings), keyring=keyring)
     return Configuration(
         rules=Rules(
             catalogue=load_catalogue(_if_there(config / "actions.yaml")),
             policy=load_policy(_if_there(config / "policy.yaml")),
             roster=Roster(config, known),
-            redactor=Redactor.of_environment(known),
+            redactor=Redactor.of_environment(known).knowing(
+                keyring.fetched.union(*(server.credentials() for server in servers.values()))
+            ),
         ),
-        servers=load_servers(config / "mcp_servers.json", with_vault(known, settings)),
+        servers=servers,
         stamps=stamps,
     )
 

@@ -46,7 +46,9 @@ from signoff.runs import annotations_of
 from signoff.scan import Scan
 from signoff.schedule import Schedule
 from signoff.servers.health import ServerHealth
+from signoff.servers.keyring import Keyring
 from signoff.servers.pool import ServerPool
+from signoff.servers.tokens import TokenStore
 from signoff.vault import Vault
 from signoff.watch import Watch
 from signoff.writeback import FOLDER_OF
@@ -358,7 +360,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
                     logs=settings.logs,
                     on_change=tell,
                     definitions=places.tools,
-                    tokens=places.tokens,
+                    tokens=TokenStore(places.tokens, Keyring(settings.config_dir)),
                     capabilities=configuration.capabilities(),
                     cache=configuration.cached(),
                     default_timeout=settings.execution.timeout,

@@ -542,6 +542,9 @@ def servers_login(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     *,
     browse: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    file: Annotated[
+        bool, typer.Option("--file", help="Keep the login in a file that only you can read.")
+    ] = False,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -549,7 +552,7 @@ def servers_login(
     from signoff.cli import entering
 
     asked = _asked(context, config, as_json=as_json)
-    entering.enter(_project(asked), name, browse=browse, as_json=asked.as_json)
+    entering.enter(_project(asked), name, browse=browse, file=file, as_json=asked.as_json)
 
 
 @servers.command("logout")
@@ -565,6 +568,28 @@ def servers_logout(
 
     asked = _asked(context, config, as_json=as_json)
     entering.leave(_project(asked), name, as_json=asked.as_json)
+
+
+@servers.command("secret")
+def servers_secret(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in ${keyring:NAME}.")],
+    *,
+    file: Annotated[
+        bool, typer.Option("--file", help="In a file that only you can read, not in the system's keyring.")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Forget it.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a secret for mcp_servers.json in the system's keyring: typed unseen, or from stdin."""
+    from signoff.cli import keeping
+
+    asked = _asked(context, config, as_json=as_json)
+    if remove:
+        keeping.forget(_project(asked), name, as_json=asked.as_json)
+    else:
+        keeping.keep(_project(asked), name, file=file, as_json=asked.as_json)
 
 
 @servers.command("restart")

@@ -45,11 +45,12 @@ def call(project: Project, server: str, tool: str, given: Sequence[str], *, as_j
             result = asyncio.run(_call(project, server, tool, given))
     finally:
         close_logs()
-    shown = project.redactor.json(result.to_json())
+    clean = project.redactor_of(server)
+    shown = clean.json(result.to_json())
     if as_json:
         SCREEN.json(shown)
     else:
-        SCREEN.lines(project.redactor.text(result.text) or json.dumps(shown, indent=2))
+        SCREEN.lines(clean.text(result.text) or json.dumps(shown, indent=2))
     return 0
 
 
@@ -60,7 +61,7 @@ async def _call(project: Project, server: str, tool: str, given: Sequence[str]) 
     pool = ServerPool(
         configs,
         logs=project.settings.logs,
-        tokens=project.places.tokens,
+        tokens=project.tokens,
         default_timeout=project.settings.execution.timeout,
         connect_timeout=PATIENCE,
     )
@@ -79,15 +80,16 @@ async def _call(project: Project, server: str, tool: str, given: Sequence[str]) 
         arguments = read_arguments(given, definition)
         require_harmless(Call(server, tool, arguments), definition, project.catalogue, project.policy)
         require_fit(server, definition, arguments)
+        clean = project.redactor_of(server)
         pin: JsonObject = {"launch": view.launch, "definition": definition.definition()}
         say_action("CALL", NOBODY, "", f"{server}.{tool} asked for on the command line")
-        say_action("PARAMS", NOBODY, "", json.dumps(project.redactor.json(arguments)))
+        say_action("PARAMS", NOBODY, "", json.dumps(clean.json(arguments)))
         try:
             result = await pool.call(server, tool, arguments, pin=pin)
         except CallError as error:
-            say_action("RESPONSE", NOBODY, "", f"{error.code} {project.redactor.text(error.message)}")
+            say_action("RESPONSE", NOBODY, "", f"{error.code} {clean.text(error.message)}")
             raise
-        say_action("RESPONSE", NOBODY, "", f"done {project.redactor.text(result.text[:400])}")
+        say_action("RESPONSE", NOBODY, "", f"done {clean.text(result.text[:400])}")
         return result
 
 

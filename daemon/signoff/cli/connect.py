@@ -17,6 +17,7 @@ from signoff.model import ServerView
 from signoff.servers.cache import read_tools, write_tools
 from signoff.servers.config import ServerConfig
 from signoff.servers.health import ServerHealth
+from signoff.servers.launch import missing_words
 
 PATIENCE = 15.0
 """Seconds that servers have to start and list their tools."""
@@ -55,7 +56,7 @@ async def _connect(project: Project, configs: Mapping[str, ServerConfig]) -> Met
     async with ServerPool(
         configs,
         logs=project.settings.logs,
-        tokens=project.places.tokens,
+        tokens=project.tokens,
         default_timeout=timeout,
         connect_timeout=PATIENCE,
     ) as pool:
@@ -89,7 +90,8 @@ def _view(config: ServerConfig, kept: Mapping[str, object]) -> ServerView:
     if config.disabled:
         tools, problem = None, "it is disabled in mcp_servers.json"
     elif config.missing:
-        tools, problem = None, f"it needs {', '.join(config.missing)}, which is not set"
+        words = missing_words(config.missing)
+        tools, problem = None, f"{words[:1].lower()}{words[1:]}".rstrip(".")
     else:
         problem = "" if tools is not None else "it was not asked"
     return ServerView(config.name, config.launch_identity(), tools, problem)  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def _last_lines(project: Project, config: ServerConfig) -> list[str]:
         text = log_path(project.settings.logs / "servers", config.name).read_text("utf-8", "replace")
     except OSError:
         return []
-    clean = project.redactor.text(config.scrub(text))
+    clean = project.redactor_of(config.name).text(config.scrub(text))
     return [visible(line) for line in of_last_start(clean, LAST_LINES)]
 
 

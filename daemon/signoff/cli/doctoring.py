@@ -15,6 +15,8 @@ from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN, Said
 from signoff.errors import SignoffError
 from signoff.servers.config import ServerConfig, StdioLaunch
+from signoff.servers.launch import missing_words
+from signoff.servers.remedy import remedy
 
 OK, NOTICE, WRONG = "ok", "notice", "wrong"
 COLOURS = {OK: "green", NOTICE: "yellow", WRONG: "red"}
@@ -152,8 +154,7 @@ def _server(name: str, config: ServerConfig, project: Project) -> Finding:
     if config.disabled:
         return Finding(what, OK, "disabled")
     if config.missing:
-        hint = "Set it in the environment or in config/.env."
-        return Finding(what, WRONG, f"It needs {', '.join(config.missing)}, which is not set.", hint)
+        return Finding(what, WRONG, missing_words(config.missing), remedy("missing-variable", config))
     launch = config.launch
     if not isinstance(launch, StdioLaunch):
         return Finding(what, OK, f"{config.transport}; ask it with `signoff servers check`")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from signoff.policy import Policy
     from signoff.redact import Redactor
     from signoff.servers.config import ServerConfig
+    from signoff.servers.keyring import Keyring
+    from signoff.servers.tokens import TokenStore
     from signoff.vault import Vault
 
 
@@ -98,6 +100,17 @@ class Project:
 
         return Redactor.of_environment(self.environ)
 
+    def redactor_of(self, server: str) -> Redactor:
+        """One that knows a server's secrets too, to show what comes from it."""
+        return self.redactor.knowing({*self.servers[server].credentials(), *self.keyring.fetched})
+
+    @property
+    def tokens(self) -> TokenStore:
+        """What lets us in at remote servers."""
+        from signoff.servers.tokens import TokenStore
+
+        return TokenStore(self.places.tokens, self.keyring)
+
     def require_valid(self) -> None:
         """Reads the whole configuration, so that what is wrong in it is said before anything else.
 
@@ -115,7 +128,15 @@ class Project:
         """The configured servers, by name."""
         from signoff.servers.config import load_servers
 
-        return load_servers(self.config_dir / "mcp_servers.json", with_vault(self.environ, self.settings))
+        path, environ = self.config_dir / "mcp_servers.json", with_vault(self.environ, self.settings)
+        return load_servers(path, environ, keyring=self.keyring)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The secrets that are kept for this project."""
+        from signoff.servers.keyring import Keyring
+
+        return Keyring(self.config_dir)
 
     # ------------------------------------------------------------ what the ledger says
 

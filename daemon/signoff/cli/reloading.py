@@ -42,3 +42,11 @@ def followed(project: Project) -> str:
     if answer is None:
         return "The daemon has not answered yet; it takes it soon."
     return f"The daemon has taken it. {answer.message}" if answer.ok else answer.message
+
+
+def restarted(project: Project, name: str) -> str:
+    """Has a daemon that runs start a server again, and says how that went."""
+    if project.running() is None:
+        return ""
+    _, answer = ask_daemon(project, Request("restart", name, person()))
+    return "The daemon has not answered yet." if answer is None else answer.message

@@ -18,6 +18,7 @@ from signoff.model import Json, JsonObject
 from signoff.servers import jsonc
 from signoff.servers.entry import Entry, Source
 from signoff.servers.expand import Expander
+from signoff.servers.keyring import Keyring
 from signoff.servers.launch import HttpLaunch, ServerConfig, StdioLaunch
 
 __all__ = ["HttpLaunch", "ServerConfig", "StdioLaunch", "load_servers", "parse_servers", "raw_servers"]
@@ -26,7 +27,7 @@ _CONTAINERS = ("mcpServers", "servers", "mcp_servers", "context_servers")
 
 
 def load_servers(
-    path: Path, environ: Mapping[str, str], *, python: str = sys.executable
+    path: Path, environ: Mapping[str, str], *, python: str = sys.executable, keyring: Keyring | None = None
 ) -> dict[str, ServerConfig]:
     """The servers of a configuration file, by name; none where there is no file.
 
@@ -34,6 +35,7 @@ def load_servers(
         path: the file; the folder above its own is where servers are started.
         environ: the environment that references are replaced from.
         python: what `${SIGNOFF_PYTHON}` stands for.
+        keyring: what `${keyring:NAME}` is read from; without one, it is missing.
 
     Raises:
         ConfigError: the file cannot be read, or an entry in it is wrong; with file, line and key.
@@ -50,7 +52,8 @@ def load_servers(
         return {}
     value = jsonc.load(text, str(path))
     root = path.absolute().parent.parent
-    return parse_servers(value, environ, source=Source(path, jsonc.strip(text)), root=root, python=python)
+    source = Source(path, jsonc.strip(text))
+    return parse_servers(value, environ, source=source, root=root, python=python, keyring=keyring)
 
 
 def raw_servers(path: Path) -> dict[str, dict[str, Any]]:
@@ -70,7 +73,13 @@ def raw_servers(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def parse_servers(
-    value: Any, environ: Mapping[str, str], *, source: Source, root: Path, python: str
+    value: Any,
+    environ: Mapping[str, str],
+    *,
+    source: Source,
+    root: Path,
+    python: str,
+    keyring: Keyring | None = None,
 ) -> dict[str, ServerConfig]:
     """The servers in a JSON value, whichever of the known forms it has.
 
@@ -81,7 +90,7 @@ def parse_servers(
     inputs = _inputs(value)
     found: dict[str, list[ServerConfig]] = {}
     for name, entry in _entries(value, source):
-        reader = Entry(name, entry, source, Expander(environ, built_in, inputs), root)
+        reader = Entry(name, entry, source, Expander(environ, built_in, inputs, keyring), root)
         found.setdefault(name, []).append(reader.read())
     return {name: _grouped(entries) for name, entries in found.items()}
 

@@ -97,7 +97,7 @@ class Entry:
             max_concurrency=self._positive("max_concurrency"),
             rate_limit=self._rate("rate_limit"),
             replicas=self._positive("replicas", most=MOST_REPLICAS) or 1,
-            warnings=tuple(self._warnings),
+            warnings=(*self._warnings, *self._expander.problems),
             secrets=self._secrets(launch),
         )
 

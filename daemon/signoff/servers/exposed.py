@@ -56,12 +56,14 @@ class Exposed:
 
     def sentence(self) -> str:
         """What a person is told; without the value."""
-        if self.placeholder:
-            return f"{self.place} still holds a placeholder: put {self.variable}=... into config/.env"
-        return (
-            f"{self.place} holds a secret in clear: put {self.variable}=... into config/.env (or the "
-            f'environment), and write "{self.reference}" here'
+        kept = f"{self.prefix}${{keyring:{self.variable}}}"
+        ways = (
+            f'write "{self.reference}" here and {self.variable}=... into config/.env; or write "{kept}" here '
+            f"and run: signoff servers secret {self.variable}"
         )
+        if self.placeholder:
+            return f"{self.place} still holds a placeholder: {ways}"
+        return f"{self.place} holds a secret in clear: {ways}"
 
 
 def exposed(server: str, entry: Mapping[str, Any]) -> list[Exposed]:

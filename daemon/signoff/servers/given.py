@@ -12,6 +12,7 @@ from typing import Any, cast
 from signoff.errors import ConfigError
 from signoff.servers.config import ServerConfig, load_servers, parse_servers
 from signoff.servers.entry import Source
+from signoff.servers.keyring import Keyring
 
 Given = Mapping[str, ServerConfig] | Mapping[str, Any] | str | Path
 """A configuration: read already, as JSON has it, or the path of a file."""
@@ -27,7 +28,7 @@ def configs_of(given: Given) -> Mapping[str, ServerConfig]:
         path = Path(given)
         if not path.exists():
             raise ConfigError("There is no such file.", file=str(path))
-        return load_servers(path, os.environ)
+        return load_servers(path, os.environ, keyring=Keyring(path.absolute().parent))
     if all(isinstance(config, ServerConfig) for config in given.values()):
         return cast("Mapping[str, ServerConfig]", given)
     here = Path.cwd()

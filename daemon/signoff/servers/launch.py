@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from signoff.model import JsonObject
+from signoff.redact import looks_secret
+from signoff.servers.keyring import PREFIX
 from signoff.servers.rate import Rate
 
 Transport = Literal["stdio", "http", "sse"]
@@ -86,6 +88,15 @@ class ServerConfig:
         """What the digest pins: `{"command", "args"}` or `{"url"}`, with references unexpanded."""
         return dict(self.identity)
 
+    def credentials(self) -> frozenset[str]:
+        """Values that are secret by their names or their place, to be found wherever they come back."""
+        launch = self.launch
+        named = launch.env if isinstance(launch, StdioLaunch) else launch.headers
+        found = {value for name, value in named.items() if looks_secret(name)}
+        found |= {word for value in found for word in value.split() if value.lower().startswith("bearer ")}
+        found |= {self.oauth.client_secret} if self.oauth is not None else set()
+        return frozenset(found).union(*(peer.credentials() for peer in self.peers))
+
     def instances(self) -> list[ServerConfig]:
         """Every replica on its own, under the identity that they all share."""
         return [
@@ -99,3 +110,12 @@ class ServerConfig:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def missing_words(missing: Sequence[str]) -> str:
+    """What a server needs and does not have; what to do about it is in `remedy`."""
+    variables = [name for name in missing if not name.startswith(PREFIX)]
+    kept = [name.removeprefix(PREFIX) for name in missing if name.startswith(PREFIX)]
+    said = [f"It needs {', '.join(variables)}, which is not set."] if variables else []
+    said += [f"It needs {', '.join(kept)} from the keyring, where it was not found."] if kept else []
+    return " ".join(said)

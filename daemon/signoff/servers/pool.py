@@ -55,7 +55,7 @@ class ServerPool:
         logs: the folder of logs; what servers write to stderr goes to `servers/NAME.stderr` in it.
         on_change: called with a server's name when its condition or its tools change.
         definitions: a file in which what servers offer is kept, so that the next pool knows it at once.
-        tokens: the folder in which tokens of remote servers are kept.
+        tokens: where tokens of remote servers are kept; of a folder: in files in it.
         capabilities: names for the registry, each with its `(server, tool)` in order of preference.
         cache: by `(server, tool)`, seconds for which an answer of a tool that only reads stays good.
         default_timeout: seconds for a call whose timeout is not given by the caller or the file.
@@ -69,7 +69,7 @@ class ServerPool:
         logs: Path | None = None,
         on_change: Callable[[str], None] | None = None,
         definitions: Path | None = None,
-        tokens: Path | None = None,
+        tokens: Path | TokenStore | None = None,
         capabilities: Mapping[str, Sequence[tuple[str, str]]] | None = None,
         cache: Mapping[tuple[str, str], float] | None = None,
         default_timeout: float = 30.0,
@@ -82,7 +82,7 @@ class ServerPool:
         self._keeper = Keeper()
         self._definitions = Definitions(definitions, configs)
         self._subscribers: list[Subscriber] = [] if on_change is None else [_name_only(on_change)]
-        store = None if tokens is None else TokenStore(tokens)
+        store = TokenStore(tokens) if isinstance(tokens, Path) else tokens
 
         def make(config: ServerConfig, label: str) -> Owner:
             return Owner(

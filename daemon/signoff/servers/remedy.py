@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from signoff.servers.keyring import PREFIX
 from signoff.servers.launch import ServerConfig, StdioLaunch
 
 _FILE = "config/mcp_servers.json"
@@ -62,12 +63,23 @@ def remedy(reason: str, config: ServerConfig) -> str:
     """What to do now; empty where nothing is wrong."""
     reason = reason.removeprefix("replica-")
     text = REMEDIES.get(reason, "")
+    if reason == "missing-variable":
+        text = _setting(config)
     if isinstance(config.launch, StdioLaunch):
         if reason == "command-not-found":
             text = _installing(str(config.identity.get("command", ""))) or text
         if reason in _WROTE:
             text += " All that it wrote is in logs/servers/{name}.stderr"
     return text.replace("{name}", config.name)
+
+
+def _setting(config: ServerConfig) -> str:
+    """Where to put what is missing: into the environment, into the keyring, or some of it into each."""
+    kept = [name.removeprefix(PREFIX) for name in config.missing if name.startswith(PREFIX)]
+    said = [REMEDIES["missing-variable"]] if len(kept) < len(config.missing) else []
+    own = [f"signoff servers secret {name}" for name in kept if "/" not in name]
+    said += [f"Put it into the keyring: {'; '.join(own)}"] if own else []
+    return " ".join(said) or "Put it into the keyring with the program that it belongs to."
 
 
 def _installing(command: str) -> str:

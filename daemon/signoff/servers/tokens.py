@@ -1,4 +1,4 @@
-"""Tokens for remote servers: kept in files that only their owner can read, refreshed beside running calls.
+"""Tokens for remote servers: kept in the keyring or in files of their owner, refreshed beside running calls.
 
 A token that is about to expire is refreshed while calls go on under it; one that has expired is waited for,
 by all calls together, once. A person logs in with `signoff servers login`; client credentials need nobody.
@@ -7,6 +7,7 @@ by all calls together, once. A person logs in with `signoff servers login`; clie
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import time
@@ -20,6 +21,7 @@ from loguru import logger
 
 from signoff import durable, system
 from signoff.servers.address import refusal
+from signoff.servers.keyring import Keyring, KeyringSilent, backend
 from signoff.servers.launch import OAuth
 
 EARLY = 60.0
@@ -27,6 +29,9 @@ EARLY = 60.0
 
 AT_LEAST = 5.0
 """Seconds that a token must be good for to be used at all."""
+
+IN_KEYRING = {"kept": "in the keyring"}
+"""In a file of the folder: that the grant itself is in the keyring."""
 
 TIMEOUT = 15.0
 LARGEST = 256 * 1024
@@ -61,10 +66,14 @@ class NoTokenError(Exception):
 
 
 class TokenStore:
-    """The files of one folder, one for each server."""
+    """One file for each server in a folder: with what lets us in, or with the word that the keyring has it.
 
-    def __init__(self, folder: Path) -> None:
+    So a keyring is asked only for servers at which somebody has logged in.
+    """
+
+    def __init__(self, folder: Path, keyring: Keyring | None = None) -> None:
         self._folder = folder
+        self._keyring = keyring
 
     def _path(self, server: str, url: str) -> Path:
         # By address too: a token never goes to another server that took over a name.
@@ -73,26 +82,53 @@ class TokenStore:
 
     def read(self, server: str, url: str) -> Grant | None:
         """What is kept for a server at this address; None where there is nothing readable."""
+        path = self._path(server, url)
         try:
-            return Grant(**json.loads(self._path(server, url).read_bytes()))
+            found = json.loads(path.read_bytes())
+            if found == IN_KEYRING:
+                found = json.loads((self._keyring.get(_entry(path)) if self._keyring else None) or "")
+            return Grant(**found)
+        except KeyringSilent as error:
+            logger.error("What lets us in at {} is in the keyring, which cannot be read: {}.", server, error)
         except (OSError, ValueError, TypeError):
-            return None
+            pass
+        return None
 
-    def write(self, server: str, url: str, grant: Grant) -> None:
-        """Keeps it.
+    def write(self, server: str, url: str, grant: Grant) -> str:
+        """Keeps it; where, for people.
 
         Raises:
             OSError: it could not be written.
         """
+        path, text = self._path(server, url), json.dumps(asdict(grant))
         system.make_owner_only_directory(self._folder)
-        durable.replace(self._path(server, url), json.dumps(asdict(grant)).encode(), mode=0o600)
+        kept = self._in_keyring(_entry(path), text)
+        durable.replace(path, json.dumps(IN_KEYRING).encode() if kept else text.encode(), mode=0o600)
+        return kept or f"{path}, which only you can read"
+
+    def _in_keyring(self, entry: str, text: str) -> str:
+        """Where in the keyring it was put; empty where there is none, or it would not take it."""
+        try:
+            if self._keyring is None or backend() is None:
+                return ""
+            return self._keyring.put(entry, text).where
+        except KeyringSilent as error:
+            logger.warning("A token is kept in a file, for the keyring would not take it: {}.", error)
+            return ""
 
     def forget(self, server: str, url: str) -> bool:
         """Removes it; whether there was one."""
         path = self._path(server, url)
         there = path.exists()
         path.unlink(missing_ok=True)
+        if there and self._keyring is not None:
+            with contextlib.suppress(KeyringSilent):
+                self._keyring.remove(_entry(path))
         return there
+
+
+def _entry(path: Path) -> str:
+    return f"oauth-{path.stem}"
 
 
 class TokenAuth(httpx2.Auth):
@@ -109,7 +145,9 @@ class TokenAuth(httpx2.Auth):
         self._url = url
         self._oauth = oauth
         self._store = store
-        self._grant = store.read(server, url)
+        self._grant: Grant | None = None
+        self._read = asyncio.Lock()
+        self._was_read = False
         self._refreshing: asyncio.Task[None] | None = None
 
     @property
@@ -142,7 +180,15 @@ class TokenAuth(httpx2.Auth):
         by_itself = self._oauth is not None and self._oauth.token_url != ""
         return by_itself or (self._grant is not None and bool(self._grant.refresh))
 
+    async def _recall(self) -> None:
+        """Reads what is kept, once, and beside the event loop: a keyring may take its time."""
+        async with self._read:
+            if not self._was_read:
+                self._grant = await asyncio.to_thread(self._store.read, self._server, self._url)
+                self._was_read = True
+
     async def _token(self) -> str | None:
+        await self._recall()
         left = _left(self._grant)
         if left < AT_LEAST and self._renewable:
             await self._renew()
@@ -162,7 +208,7 @@ class TokenAuth(httpx2.Auth):
     async def _get(self) -> None:
         try:
             self._grant = await self._asked_for()
-            self._store.write(self._server, self._url, self._grant)
+            await asyncio.to_thread(self._store.write, self._server, self._url, self._grant)
         except (NoTokenError, OSError) as error:
             logger.warning("No new token for the server {}: {}", self._server, error)
 

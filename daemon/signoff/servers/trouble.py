@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from signoff.servers.config import ServerConfig, StdioLaunch
 from signoff.servers.exchange import Exchange
+from signoff.servers.launch import missing_words
 
 if TYPE_CHECKING:
     from signoff.servers.http import HttpLink
@@ -26,8 +27,7 @@ def standing_trouble(config: ServerConfig) -> Trouble | None:
     if config.disabled:
         return Trouble("disabled", "It is switched off in mcp_servers.json.")
     if config.missing:
-        names = ", ".join(config.missing)
-        return Trouble("missing-variable", f"It needs {names}, which is not set.")
+        return Trouble("missing-variable", missing_words(config.missing))
     return None
 
 
