@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -97,21 +98,20 @@ class FakeWorld:
             now=datetime.now(UTC),
         )
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], contents: Sequence[bytes] = ()) -> None:
         await asyncio.sleep(0)
         if not next(self.records, True):
             raise LedgerError("the disk is full")
+        kept = {hashlib.sha256(content).hexdigest() for content in contents}
         for event in events:
+            if event.event == "outcome" and "result" in event.data:
+                assert event.data["result"] in kept, "an outcome was recorded without its result"
             if event.event == "intent":
                 assert event.step is not None
                 assert event.attempt is not None
                 self.intended.add((event.step, event.attempt))
             self.recorded.append(event)
             self._apply(event)
-
-    async def keep(self, blob: bytes) -> str:
-        await asyncio.sleep(0)
-        return "0" * 64
 
     def result_of(self, blob: str) -> JsonObject:
         return {"text": "x", "structured": None}

@@ -372,10 +372,10 @@ class Runs:
             raise GateRefused(f"The plan that this is a run of, {parent}, does not stand.", code="revoked")
         return await self._presence.facts(plan_id)
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], contents: Sequence[bytes] = ()) -> None:
         """See `World.record`."""
         try:
-            await self._parts.ledger.append(events)
+            await self._parts.ledger.append(events, contents=contents)
         except LedgerError as error:
             self._say_trouble(error)
             raise
@@ -388,10 +388,6 @@ class Runs:
         if str(error) != self._trouble:
             self._trouble = str(error)
             logger.error("Nothing is called while the audit log cannot be written. {}", error)
-
-    async def keep(self, blob: bytes) -> str:
-        """See `World.keep`."""
-        return await asyncio.to_thread(self._parts.blobs.put, blob)
 
     def result_of(self, blob: str) -> JsonObject:
         """See `World.result_of`."""

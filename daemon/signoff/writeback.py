@@ -132,13 +132,15 @@ class WriteBack:
         """
         if plan_id in self._queued:
             return  # when its turn comes, what is true then is written
+        live = self._parts.state.status(plan_id) in LIVE
+        planned = self._later.get(plan_id)
+        if planned is not None and live:
+            return
         loop = asyncio.get_running_loop()
         since = time.monotonic() - self._written_at.get(plan_id, 0.0)
-        live = self._parts.state.status(plan_id) in LIVE
         when = loop.time() + (self._pace(plan_id) if live else max(0.0, PACE - since))
-        planned = self._later.get(plan_id)
         if planned is not None:
-            if live or planned.when() <= when:
+            if planned.when() <= when:
                 return
             planned.cancel()
         self._later[plan_id] = loop.call_at(when, self._start, plan_id)

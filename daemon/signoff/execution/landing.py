@@ -61,7 +61,7 @@ class Landed:
     refusal: GateRefused | None = None
 
 
-async def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed:
+def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed:
     """Class a call that ended, keep its result, and bring its attempt up to date."""
     begin = ended.begin
     attempt = flow.attempts[begin.step.id][-1]
@@ -71,7 +71,7 @@ async def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed
         attempt.outcome, message = follow.outcome, f"{message} {EARLIER}"
     data: JsonObject = {"class": attempt.outcome.value, "ms": round(ended.milliseconds, 1)}
     if ended.result is not None:
-        attempt.result = await outbox.keep(ended.result)
+        attempt.result = outbox.keep(ended.result.to_json())
         data["result"] = attempt.result
         data["summary"] = _said_by(world, begin, ended.result.text)
         if ended.result.cached_at is not None:

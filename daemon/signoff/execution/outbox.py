@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from signoff.canonical import sha256_hex
 from signoff.errors import LedgerError
 from signoff.execution.world import World
 from signoff.ledger.entry import Event
-from signoff.model import CallResult, Json
+from signoff.model import Json, JsonObject
 
 RECORD_AGAIN = 1.0
 """Seconds between attempts to record an outcome while the ledger cannot be written."""
@@ -24,12 +25,15 @@ class Outbox:
 
     Attributes:
         events: what waits to be recorded, in order.
+        results: what they speak of, by its hash.
         trouble: why the ledger could not be written, or None; nothing more is called after it.
         abandoned: nobody waits for the run any more: what cannot be recorded now is given up.
     """
 
     world: World
     events: list[Event] = field(default_factory=list)
+    results: dict[str, JsonObject] = field(default_factory=dict)
+    _contents: list[bytes] = field(default_factory=list)
     trouble: LedgerError | None = None
     abandoned: bool = False
 
@@ -42,22 +46,22 @@ class Outbox:
         if not events:
             return True
         try:
-            await self.world.record(events)
+            await self.world.record(events, tuple(self._contents))
         except LedgerError as error:
             self.trouble = error
             return False
         self.events.clear()
+        self.results.clear()
+        self._contents.clear()
         return True
 
-    async def keep(self, result: CallResult) -> str | None:
-        """Store a result. Where that fails the call has happened all the same: it is recorded without."""
-        while True:
-            try:
-                return await self.world.keep(_encoded(result.to_json()))
-            except (LedgerError, OSError):
-                if self.abandoned:
-                    return None
-                await asyncio.sleep(RECORD_AGAIN)
+    def keep(self, result: JsonObject) -> str:
+        """The hash of a result, which is kept together with the event that speaks of it."""
+        data = _encoded(result)
+        name = sha256_hex(data)
+        self.results[name] = result
+        self._contents.append(data)
+        return name
 
     async def again(self) -> bool:
         """Wait before recording once more; False where nobody waits for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from signoff.approval import ApprovedPlan, admit
+from signoff.approval import ApprovedPlan, Facts, admit
 from signoff.canonical import digest_of
 from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution.events import text_of
@@ -16,8 +16,11 @@ from signoff.model import Call, FrozenStep, JsonObject
 from signoff.sequel import call_after_wait, in_doubt, next_call
 
 
-async def prepare(world: World, flow: Flow, values: Values, step: FrozenStep) -> Begin | None:
+def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: Facts) -> Begin | None:
     """A call that may leave once its intent is durable; None where the step's condition is false.
+
+    Args:
+        facts: what the gate looks at, read since the loop last waited for anything.
 
     Raises:
         GateRefused: the gate refuses, or a limit does not hold; nothing of the plan may leave.
@@ -28,7 +31,7 @@ async def prepare(world: World, flow: Flow, values: Values, step: FrozenStep) ->
     attempts = flow.attempts[step.id]
     terms = world.terms(plan, step)
     chosen = step.calls[index := _choice(world, flow, step, terms)]
-    approved = admit(await world.facts(plan.id), origin_id(step.id), chosen)
+    approved = admit(facts, origin_id(step.id), chosen)
     locked_out = world.locked_out(chosen.server)
     if locked_out:
         raise GateRefused(locked_out, code="authentication")

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from signoff.approval import admit
+from signoff.approval import Facts, admit
 from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
 from signoff.execution.events import Events, text_of
@@ -99,7 +99,7 @@ class Run:
     def _load(self, frozen: FrozenPlan) -> None:
         """Take the picture from the ledger's state; from here on it follows what is recorded."""
         self._flow = Flow.of(frozen, self.world.state_of(self.plan_id))
-        self._values = Values(self.world, self._flow)
+        self._values = Values(self.world, self._flow, self._outbox.results)
         self._events = Events(self.world, self._flow)
 
     def look_again(self) -> None:
@@ -180,9 +180,11 @@ class Run:
     async def _begin_ready(self) -> list[Begin]:
         """Prepare every step that may be called now, as far as there are places.
 
-        A refusal of the gate holds for all of them: none of those prepared leaves.
+        The note is looked at once for all of them: nothing is waited for in between. A refusal of the
+        gate holds for all of them: none of those prepared leaves.
         """
         begins: list[Begin] = []
+        facts: Facts | GateRefused | None = None
         again = True
         while again:
             again = False
@@ -192,7 +194,8 @@ class Run:
                     continue
                 if not self._take_place():
                     return begins
-                begin = await self._try_to_begin(step)
+                facts = facts or await self._look()
+                begin = self._try_to_begin(step, facts)
                 if self.refusal is not None:
                     self._call_off(begins)
                     return []
@@ -229,11 +232,13 @@ class Run:
             self._outbox.events.append(self._events.added(undo, self._flow.standing.step(origin_id(undo.id))))
         return bool(undos)
 
-    async def _try_to_begin(self, step: FrozenStep) -> Begin | None:
+    def _try_to_begin(self, step: FrozenStep, facts: Facts | GateRefused) -> Begin | None:
         """Prepare a step; None where it was skipped, has failed, or the gate has refused."""
         begin: Begin | None = None
         try:
-            begin = await prepare(self.world, self._flow, self._values, step)
+            if isinstance(facts, GateRefused):
+                raise facts
+            begin = prepare(self.world, self._flow, self._values, step, facts)
             if begin is None:
                 self._skip(step, "condition-false", "Skipped: its condition is false.")
         except GateRefused as refusal:
@@ -249,6 +254,13 @@ class Run:
         else:
             self._flow.mark(step.id, StepStatus.RUNNING)
         return begin
+
+    async def _look(self) -> Facts | GateRefused:
+        """What the gate looks at, read afresh."""
+        try:
+            return await self.world.facts(self.plan_id)
+        except GateRefused as refusal:
+            return refusal
 
     def _call_off(self, begins: Sequence[Begin]) -> None:
         """These calls do not leave: no intent of theirs was recorded."""
@@ -340,7 +352,7 @@ class Run:
                 ended = Ended(begin, None, landing.stopped(), 0.0)
             else:
                 ended = task.result()
-            landed = await landing.land(self.world, self._flow, self._outbox, ended)
+            landed = landing.land(self.world, self._flow, self._outbox, ended)
             self._flow.mark(begin.step.id, landed.status)
             self._outbox.events.append(landed.event)
             self.refusal = landed.refusal or self.refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -14,10 +15,15 @@ from signoff.plan import conditions, expressions
 
 @dataclass(slots=True)
 class Values:
-    """The values of one run, as far as they are known."""
+    """The values of one run, as far as they are known.
+
+    Attributes:
+        unrecorded: by hash, results that came just now and are not kept yet.
+    """
 
     world: World
     flow: Flow
+    unrecorded: Mapping[str, JsonObject]
     _results: dict[str, JsonObject] = field(default_factory=dict)
 
     def wanted(self, step: FrozenStep) -> bool:
@@ -82,7 +88,8 @@ class Values:
             done = next((made for made in reversed(self.flow.attempts[step]) if made.result), None)
             if done is None or done.result is None:
                 return None
-            kept = self._results[step] = self.world.result_of(done.result)
+            kept = self.unrecorded.get(done.result) or self.world.result_of(done.result)
+            self._results[step] = kept
         structured = kept.get("structured")
         if isinstance(structured, dict):
             return {"text": kept.get("text"), **structured}

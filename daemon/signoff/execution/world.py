@@ -42,11 +42,8 @@ class World(Protocol):
     async def facts(self, plan_id: str) -> Facts:
         """What the gate looks at, read afresh."""
 
-    async def record(self, events: Sequence[Event]) -> None:
-        """Append to the ledger; returns when durable and folded."""
-
-    async def keep(self, blob: bytes) -> str:
-        """Store a result; its SHA-256, when durable."""
+    async def record(self, events: Sequence[Event], contents: Sequence[bytes] = ()) -> None:
+        """Append to the ledger, and keep the contents it speaks of; returns when durable and folded."""
 
     def result_of(self, blob: str) -> JsonObject:
         """A stored result."""

@@ -44,6 +44,8 @@ def set_ticks(data: bytes, marks: Mapping[int, str]) -> bytes:
     Raises:
         CannotSplice: where an offset is not the mark of a checkbox, or a mark not one character.
     """
+    pieces: list[bytes] = []
+    rest = len(data)
     for offset in sorted(marks, reverse=True):
         end = data.find(b"]", offset + 1) if offset > 0 else -1
         if data[offset - 1 : offset] != b"[" or not _is_mark(data[offset : max(end, 0)]):
@@ -51,8 +53,9 @@ def set_ticks(data: bytes, marks: Mapping[int, str]) -> bytes:
         mark = marks[offset].encode("utf-8", "replace")
         if not _is_mark(mark):
             raise CannotSplice(f"{marks[offset]!a} is no mark of a checkbox: nothing was written.")
-        data = data[:offset] + mark + data[end:]
-    return data
+        pieces += (data[end:rest], mark)
+        rest = offset
+    return b"".join((data[:rest], *reversed(pieces)))
 
 
 def without_daemon_parts(data: bytes, keys: Collection[str]) -> bytes:
