@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support.commands import Laid
@@ -109,6 +110,48 @@ def test_tools_are_listed_with_what_they_say_of_themselves(house: Laid) -> None:
     text = house.signoff("servers", "tools").stdout
     assert "look" in text
     assert "read-only" in text
+
+
+@pytest.mark.promise("10")
+def test_with_a_running_daemon_it_is_the_daemon_that_asks_and_no_server_is_started_twice(house: Laid) -> None:
+    starts = house.root / "starts"
+    broken = house.stub("--exit", "3", "--stderr", "no database here")
+    house.set_servers({"stub": house.stub("--instance-file", str(starts)), "dies": broken})
+    house.start()
+    before = house.json("servers", "check", "stub")["stub"]
+    number = starts.read_text()
+    after = house.json("servers", "check", "stub")["stub"]
+    assert after["status"] == "available"
+    assert (after["pid"], starts.read_text()) == (before["pid"], number)
+    assert after["last_check"] > before["last_check"]
+    assert "record" in after["tools"]
+    dies = house.json("servers", "check", "dies", code=1)["dies"]
+    assert (dies["status"], dies["reason"]) == ("unavailable", "exited")
+    told = house.json("servers", "diagnose", "dies", code=1)["findings"][0]
+    assert told["said"] == ["no database here"]
+
+
+@pytest.mark.promise("8")
+def test_one_that_waits_to_be_tried_again_is_tried_at_once_when_a_person_asks(house: Laid) -> None:
+    file = house.root / "starts"
+    house.set_servers({"stub": house.stub("--instance-file", str(file), "--bad-starts", "99")})
+    house.start()
+    eventually(lambda: house.json("servers")["stub"]["breaker"] == "open", "it has failed again and again")
+    file.write_text("99")
+    found = house.json("servers", "check")["stub"]
+    assert (found["status"], found["breaker"]) == ("available", "closed")
+
+
+@pytest.mark.promise("8")
+def test_a_change_of_a_server_is_seen_soon_without_a_check(house: Laid) -> None:
+    house.start()
+    eventually(lambda: house.json("servers")["stub"]["status"] == "available", "it is there")
+    before = house.json("servers")["stub"]
+    psutil.Process(before["pid"]).kill()
+    eventually(lambda: house.json("servers")["stub"]["restarts"] == 1, "it is there again")
+    after = house.json("servers")["stub"]
+    assert after["pid"] != before["pid"]
+    assert after["errors"] == 1
 
 
 def test_the_daemon_starts_a_server_again_when_asked(house: Laid) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from signoff.model import FINAL, LIVE, Folder, PlanState, Status
 from signoff.parts import Parts
 from signoff.reconcile import Reconciler
 from signoff.requests import Answer, Request, Requests
+from signoff.servers.health import ServerHealth
 
 
 class Errands:
@@ -25,14 +27,18 @@ class Errands:
         parts: Parts,
         reconciler: Reconciler,
         requests: Requests,
+        *,
         restart: Callable[[str], Awaitable[None]],
         reload: Callable[[], Awaitable[str]],
+        check: Callable[[str], Awaitable[ServerHealth]],
     ) -> None:
         self._parts = parts
         self._reconciler = reconciler
         self._requests = requests
         self._restart = restart
         self._reload = reload
+        self._check = check
+        self._checking: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, str] = {}
         self.busy = False
 
@@ -46,10 +52,19 @@ class Errands:
                 if isinstance(request, Path):
                     logger.warning("{} is no request; it was set aside.", request.name)
                     self._requests.drop(request)
+                elif request.kind == "check":
+                    self._aside(request)
                 else:
                     await self._try(request)
         finally:
             self.busy = False
+
+    def _aside(self, request: Request) -> None:
+        """Answer a request that may take as long as a server does to start, while others are answered."""
+        if request.name not in self._checking:
+            task = asyncio.ensure_future(self._try(request))
+            self._checking[request.name] = task
+            task.add_done_callback(lambda _: self._checking.pop(request.name))
 
     async def _try(self, request: Request) -> None:
         """Answer a request; where that cannot be done now, it waits, and no other waits for it."""
@@ -80,6 +95,8 @@ class Errands:
             await self._restart(request.plan)
             self._reconciler.runs.try_again(request.plan)
             return f"The server {request.plan} is being restarted."
+        if request.kind == "check":
+            return (await self._check(request.plan)).status
         if request.kind == "reload":
             return await self._reload()
         if request.kind == "unlock":

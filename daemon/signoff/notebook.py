@@ -69,13 +69,24 @@ class Notebook:
             for path, stamp in stamps.items()
             if self._parts.vault.kind_of(path) in {Folder.DONE, Folder.REJECTED}
         }
-        servers = {name: asdict(health) for name, health in self._pool.health().items()}
+        self.write_servers(self.servers())
         try:
             durable.replace(self._places.notes, orjson.dumps(archived), mode=0o600)
-            durable.replace(self._places.servers, orjson.dumps(servers, default=str), mode=0o600)
             self.history.save()
         except OSError as error:
             logger.warning("What was learnt could not be written down: {}", error)
+
+    def servers(self) -> bytes:
+        """How the servers are, as commands read it."""
+        health = {name: asdict(health) for name, health in self._pool.health().items()}
+        return orjson.dumps(health, default=str)
+
+    def write_servers(self, health: bytes) -> None:
+        """Write down how the servers are."""
+        try:
+            durable.replace(self._places.servers, health, mode=0o600)
+        except OSError as error:
+            logger.warning("How the servers are could not be written down: {}", error)
 
     def read(self) -> dict[str, Stamp]:
         """How the archived notes were left by the last daemon; empty where that is not known."""

@@ -19,7 +19,7 @@ import orjson
 from signoff import durable, system
 from signoff.errors import UnsafeFile
 
-KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart", "reload", "unlock")
+KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart", "check", "reload", "unlock")
 FIELDS = ("kind", "plan", "by", "step", "answer", "reason", "signed")
 REQUEST, ANSWER = ".request.json", ".answer.json"
 KEEP_ANSWERS = 86_400.0
@@ -34,7 +34,7 @@ class Request:
 
     Attributes:
         kind: one of `KINDS`.
-        plan: the plan's id, in full (for `restart`: the server's name).
+        plan: the plan's id, in full (for `restart` and `check`: the server's name).
         by: the approver or, for other requests, the person as the system names them.
         step, answer: for `resolve`: the step's id, and `happened` or `did-not-happen`.
         reason: for `reject` and `cancel`, as typed.

@@ -79,7 +79,7 @@ class Daemon:
         self.parts = parts
         self._pool = pool
         self._once = once
-        self._news = False
+        self._news = self._unwritten = False
         self._places = places
         self._stop = asyncio.Event()
         self.reconciler = Reconciler(parts)
@@ -87,7 +87,14 @@ class Daemon:
         self.reconciler.runs.clock = self._schedule
         self._requests = Requests(places.requests)
         self._reload = Reload(parts, self.reconciler, pool, environ, configured)
-        self._errands = Errands(parts, self.reconciler, self._requests, pool.restart, self._reload.now)
+        self._errands = Errands(
+            parts,
+            self.reconciler,
+            self._requests,
+            restart=pool.restart,
+            reload=self._reload.now,
+            check=self._check_server,
+        )
         self._scan = Scan(parts.vault, parts.state, self.reconciler)
         self._notebook = Notebook(parts, pool, places)
         pool.subscribe(self._notebook.history.noted_change)
@@ -270,9 +277,13 @@ class Daemon:
         text = self._notebook.dashboard()
         if text is not None:
             await asyncio.to_thread(self._notebook.write_dashboard, text)
+        if self._unwritten:
+            self._unwritten = False
+            await asyncio.to_thread(self._notebook.write_servers, self._notebook.servers())
 
     def _server_changed(self, _name: str, _health: ServerHealth) -> None:
         """Whoever waits for a server looks whether it is there; several changes in a row are one look."""
+        self._unwritten = True
         if not self._news and not self.reconciler.closing:
             self._news = True
             asyncio.get_running_loop().call_soon(self._look_for_servers)
@@ -280,6 +291,13 @@ class Daemon:
     def _look_for_servers(self) -> None:
         self._news = False
         self.reconciler.runs.look_for_servers()
+
+    async def _check_server(self, name: str) -> ServerHealth:
+        """Ask one server how it is, because a person wants to know now."""
+        health = await self._pool.look(name)
+        self._notebook.history.note(name, health)
+        await asyncio.to_thread(self._notebook.write_servers, self._notebook.servers())
+        return health
 
     async def _check_servers(self) -> None:
         names = list(self._pool.health())

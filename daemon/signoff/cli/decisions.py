@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from signoff.cli.find import find_plan, find_step
@@ -70,11 +70,22 @@ def ask_daemon(project: Project, request: Request) -> tuple[str, Answer | None]:
     name = requests.leave(request)
     if project.running() is None:
         return name, None
-    deadline = time.monotonic() + PATIENCE
+    return name, answers(requests, [name], PATIENCE).get(name)
+
+
+def answers(requests: Requests, names: Sequence[str], patience: float) -> dict[str, Answer]:
+    """The answers of the daemon to requests that were left, as far as they come within so many seconds."""
+    found: dict[str, Answer] = {}
+    deadline = time.monotonic() + patience
     with SCREEN.busy("Waiting for the daemon…"):
-        while (answer := requests.answered(name)) is None and time.monotonic() < deadline:
+        while True:
+            for name in names:
+                answer = None if name in found else requests.answered(name)
+                if answer is not None:
+                    found[name] = answer
+            if len(found) == len(names) or time.monotonic() >= deadline:
+                return found
             time.sleep(LOOK)
-    return name, answer
 
 
 def _known(project: Project, plan_id: str) -> PlanState:

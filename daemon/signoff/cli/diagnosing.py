@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from signoff.cli.connect import connect, require_server
-from signoff.cli.health import kept_health
+from signoff.cli.health import by_daemon
 from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
 from signoff.cli.screen import status as coloured
@@ -56,21 +56,20 @@ def tell(project: Project, name: str, *, as_json: bool) -> int:
 
 
 def _of_daemon(project: Project, config: ServerConfig) -> Diagnosis | None:
-    """As the daemon last saw it; None where none runs, or it has not looked yet."""
-    if project.running() is None:
-        return None
-    known = kept_health(project).get(config.name)
+    """As a running daemon finds it now; None where it cannot say."""
+    known = by_daemon(project, [config.name]).get(config.name)
     names = {field.name for field in fields(ServerHealth)}
     if not isinstance(known, dict) or not set(known) <= names:
         return None
     tools = read_tools(project.places.tools, {config.name: config}).get(config.name)
     view = ServerView(config.name, config.launch_identity(), tools)
-    return diagnose(config, ServerHealth(**known), view)
+    return diagnose(config, ServerHealth(**known), view, _last_lines(project, config))
 
 
 def _live(project: Project, config: ServerConfig) -> Diagnosis:
     met = connect(project, [config.name])
-    return diagnose(config, met.health[config.name], met.views[config.name])
+    said = _last_lines(project, config)
+    return diagnose(config, met.health[config.name], met.views[config.name], said)
 
 
 def _last_lines(project: Project, config: ServerConfig) -> list[str]:

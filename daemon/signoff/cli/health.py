@@ -10,15 +10,15 @@ from typing import Any
 import orjson
 
 from signoff import durable, system
-from signoff.cli.connect import connect, require_server, usable, views
-from signoff.cli.decisions import ask_daemon, person
+from signoff.cli.connect import ENDING, PATIENCE, connect, require_server, usable, views
+from signoff.cli.decisions import answers, ask_daemon, person
 from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN, Cell
 from signoff.cli.screen import status as coloured
 from signoff.cli.words import ago
 from signoff.errors import RequestRefused
 from signoff.model import Json, JsonObject, Tool
-from signoff.requests import Request
+from signoff.requests import Answer, Request, Requests
 from signoff.servers.cache import read_tools
 from signoff.servers.config import ServerConfig
 from signoff.servers.health import ServerHealth
@@ -49,7 +49,9 @@ def show(project: Project, *, as_json: bool) -> None:
 
 
 def check(project: Project, names: Sequence[str], *, as_json: bool) -> int:
-    """Connects to servers and says how they are; 1 where an enabled one is not available.
+    """Has servers asked how they are, and says it; 1 where an enabled one is not available.
+
+    A running daemon asks those that it keeps, so that none is started twice; others are connected for this.
 
     Raises:
         NotFound: there is no server of that name.
@@ -58,13 +60,14 @@ def check(project: Project, names: Sequence[str], *, as_json: bool) -> int:
     for name in names:
         require_server(project, name)
     chosen = {name: project.servers[name] for name in names or project.servers}
-    met = connect(project, chosen)
+    asked = by_daemon(project, chosen)
+    met = connect(project, [name for name in chosen if name not in asked])
     if project.running() is None:
         _keep(project, met.health)
-    found = {
-        name: _as_object(config, asdict(met.health[name]), met.views[name].tools)
-        for name, config in chosen.items()
-    }
+    kept = read_tools(project.places.tools, {name: chosen[name] for name in asked})
+    tools = {**kept, **{name: view.tools for name, view in met.views.items()}}
+    health = asked | {name: asdict(each) for name, each in met.health.items()}
+    found = {name: _as_object(config, health[name], tools.get(name)) for name, config in chosen.items()}
     if as_json:
         SCREEN.json(found)
     else:
@@ -125,7 +128,23 @@ def restart(project: Project, name: str, *, as_json: bool) -> int:
     return int(not ok)
 
 
-# ---------------------------------------------------------------- what the daemon wrote down
+# ---------------------------------------------------------------- what the daemon knows
+
+
+def by_daemon(project: Project, names: Collection[str]) -> dict[str, Any]:
+    """How servers are, asked by the daemon just now; without those of which it can say nothing."""
+    if project.running() is None:
+        return {}
+    requests = Requests(project.places.requests)
+    left = {name: requests.leave(Request("check", name, person())) for name in names}
+    found = answers(requests, list(left.values()), PATIENCE + ENDING)
+    kept = kept_health(project)
+    return {name: kept[name] for name, request in left.items() if _granted(found, request) and name in kept}
+
+
+def _granted(found: Mapping[str, Answer], request: str) -> bool:
+    answer = found.get(request)
+    return answer is not None and answer.ok
 
 
 def kept_health(project: Project) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from signoff.servers.stderr import StderrLog, log_path
 from signoff.servers.stdio import StdioLink
 from signoff.servers.tokens import TokenAuth, TokenStore
 from signoff.servers.tools import Listing, list_tools
-from signoff.servers.trouble import Trouble, trouble_of
+from signoff.servers.trouble import Trouble, standing_trouble, trouble_of
 from signoff.servers.usage import usage_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Owner:
         self._connect_timeout = connect_timeout
         self._mode: Literal["auto", "legacy"] = "legacy" if config.transport == "sse" else "auto"
         self._generation = 0
+        self._attempts = 0
         self._listing: Listing | None = None
         self._cached = cached
         self._tokens = tokens
@@ -218,6 +219,19 @@ class Owner:
         await self._look_at_usage()
         return self.health()
 
+    async def look(self) -> ServerHealth:
+        """The same; where it is not connected it is tried at once, and that is awaited."""
+        if self.connected or standing_trouble(self.config) is not None:
+            return await self.check()
+        before = self._attempts
+        if self.condition.next_attempt is not None:
+            self.restart()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._connect_timeout + DRAIN):
+                while self._attempts == before and not self._stopping:
+                    await self._news.wait()
+        return self.health()
+
     def _answered_check(self, incarnation: Incarnation, began: float) -> None:
         self.condition.measured(began)
         if incarnation is self.incarnation:
@@ -333,6 +347,7 @@ class Owner:
         listing = await list_tools(client)
         self.condition.measured(began)
         self._generation += 1
+        self._attempts += 1
         incarnation = Incarnation(self._generation, client, link, listing, callers)
         incarnation.idle.set()
         incarnation.fresh.set()
@@ -396,6 +411,7 @@ class Owner:
             self._restarting = True
             return
         trouble = await trouble_of(self.config, link, exchange, failure)
+        self._attempts += 1
         if began is None:
             self.condition.not_connected(trouble)
         else:

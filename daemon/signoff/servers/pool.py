@@ -226,6 +226,18 @@ class ServerPool:
         await asyncio.gather(*(owner.check() for owner in server.owners))
         return server.health()
 
+    async def look(self, name: str) -> ServerHealth:
+        """The same, because a person wants to know: one that waits to be connected again is tried at once.
+
+        Returns when that has gone well or failed, which can take as long as the server may take to start.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        server = self._server(name)
+        await asyncio.gather(*(owner.look() for owner in server.owners))
+        return server.health()
+
     def diagnose(self, name: str) -> Diagnosis:
         """What is wrong with a server, and what to do, in words.
 
