@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from signoff.errors import ConfigError
 from signoff.servers import jsonc
-from signoff.servers.config import HttpLaunch, StdioLaunch, load_servers
+from signoff.servers.config import HttpLaunch, StdioLaunch, load_servers, raw_servers
+from signoff.servers.exposed import exposed
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "mcp_configs"
 
@@ -156,9 +157,9 @@ def test_what_is_wrong_is_told_with_file_line_and_key(read, text, line, words):
 
 
 def test_keys_that_are_not_used_are_named_and_do_no_harm(read):
-    assert read({"a": ENTRY | {"zeta": 1, "disabledTools": []}})["a"].warnings == (
-        "not used: disabledTools, zeta",
-    )
+    assert read({"a": ENTRY | {"zeta": 1}})["a"].warnings == ("line 8: not used: zeta",)
+    (warning,) = read({"a": ENTRY | {"disabledTools": []}})["a"].warnings
+    assert "policy.yaml" in warning
 
 
 def test_a_password_in_an_address_is_warned_about(read):
@@ -249,18 +250,56 @@ def test_any_json_is_either_servers_or_an_error_for_people(tmp_path_factory, val
 @pytest.mark.promise("8")
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not part of the project")
 def test_every_configuration_found_in_the_wild_is_read_or_told_what_to_change():
-    read, refused = [], []
+    read, refused, secrets = [], [], set()
     for file in sorted(CORPUS.iterdir()):
         try:
             read.append(load_servers(file, {"HOME": "/home/ana"}))
+            entries = raw_servers(file)
+            found = [each for name in entries for each in exposed(name, entries[name])]
+            secrets |= {each.secret for each in found if not each.placeholder}
         except ConfigError as error:
-            refused.append(error)
+            refused.append((file, error))
     assert all(read)
     assert len(read) >= 98
-    for error in refused:
-        assert error.file, error
+    for file, error in refused:
+        assert error.file == str(file)
         assert error.line is not None, error
         assert error.hint, error
+        assert "Expecting" not in error.message, f"{file}: the words of a parser, not of a person"
+    for servers in read:
+        for server in servers.values():
+            for warning in server.warnings:
+                assert warning.startswith("line "), warning
+                assert not any(secret in warning for secret in secrets)
+
+
+@pytest.mark.promise("8")
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ('config = {\n"mcpServers": {}}', 1, "begin with { or ["),
+        ('{"a": {"command": "x"}}\n# and then\npip install', 3, "goes on after its end"),
+        ('{"a": {"command": "x"\n"args": []}}', 2, "a comma or a closing bracket"),
+        ("{'a': {}}", 1, "double quotes"),
+        ('{"a": {"command": "C:\\Users"}}', 1, "single backslash"),
+        ('{"a": {"command": "x\ny"}}', 1, "several lines"),
+        ('{"a": {"command": }}', 1, "a value is missing"),
+    ],
+)
+def test_what_is_no_json_is_told_in_words_for_people(read, text, line, words):
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert words in caught.value.message
+    assert (caught.value.line, bool(caught.value.hint)) == (line, True)
+
+
+def test_the_line_of_an_item_in_a_list_is_found_by_its_name(read):
+    entries = [
+        ENTRY | {"name": "a"},
+        {"command": "x", "env": {"K": "1", "TOKEN": "abc123def456"}, "name": "b"},
+    ]
+    (warning,) = read({"servers": entries})["b"].warnings
+    assert warning.startswith("line 15: env.TOKEN")
 
 
 @pytest.mark.promise("8")

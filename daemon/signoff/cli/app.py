@@ -469,6 +469,9 @@ def servers_import(
     application: Annotated[
         Application | None, typer.Option("--from", help="Where that application keeps it.")
     ] = None,
+    keyring: Annotated[
+        bool, typer.Option("--keyring", help="Secrets go to the keyring, not to config/.env.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Add them.")] = False,
     config: Config = None,
     as_json: Json = False,
@@ -477,7 +480,7 @@ def servers_import(
     from signoff.cli import importing
 
     asked = _asked(context, config, as_json=as_json)
-    importing.bring_in(_project(asked), file, application, yes=yes, as_json=asked.as_json)
+    importing.bring_in(_project(asked), file, application, in_keyring=keyring, yes=yes, as_json=asked.as_json)
 
 
 @servers.command("add")

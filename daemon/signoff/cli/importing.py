@@ -17,6 +17,7 @@ from signoff.config.environment import read_dotenv
 from signoff.errors import ConfigError, NotFound, RequestRefused
 from signoff.servers import jsonc
 from signoff.servers.config import load_servers, raw_servers
+from signoff.servers.keyring import PREFIX, KeyringSilent
 
 APPLICATIONS = {
     "claude-desktop": "Claude/claude_desktop_config.json",
@@ -27,9 +28,18 @@ APPLICATIONS = {
 
 
 def bring_in(
-    project: Project, file: Path | None, application: str | None, *, yes: bool, as_json: bool
+    project: Project,
+    file: Path | None,
+    application: str | None,
+    *,
+    in_keyring: bool = False,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Shows what would be added, and with `yes` adds it. A server of the same name is never replaced.
+
+    Args:
+        in_keyring: secrets go into the keyring, not into `config/.env`.
 
     Raises:
         RequestRefused: neither a file nor an application was named, or `mcp_servers.json` has a form that
@@ -46,15 +56,15 @@ def bring_in(
         if name in project.servers:
             kept.append(name)
             continue
-        found[name] = without_secrets(name, entry, taken)
+        found[name] = without_secrets(name, entry, taken, prefix=PREFIX if in_keyring else "")
         taken |= found[name].secrets
     if yes and found:
-        add_to_config(project, found)
+        add_to_config(project, found, in_keyring=in_keyring)
     daemon = followed(project) if yes and found else ""
     if as_json:
         SCREEN.json(_as_object(source, found, kept, written=bool(daemon)) | {"daemon": daemon})
     else:
-        _say(source, found, kept, yes=yes)
+        _say(source, found, kept, yes=yes, in_keyring=in_keyring)
         if found:
             SCREEN.line(daemon or "Nothing was written. To add them, say it again with --yes.")
 
@@ -68,8 +78,8 @@ def _file_of(application: str | None) -> Path:
         )
     home, below = Path.home(), APPLICATIONS[application]
     settings = [home / "Library" / "Application Support", home / ".config"]
-    if roaming := os.environ.get("APPDATA"):
-        settings.insert(0, Path(roaming))
+    named = (os.environ.get(name) for name in ("APPDATA", "XDG_CONFIG_HOME"))
+    settings = [*(Path(name) for name in named if name), *settings]
     places = [home / below, *(folder / below for folder in settings)]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
@@ -84,23 +94,39 @@ def _file_of(application: str | None) -> Path:
 # ---------------------------------------------------------------- writing
 
 
-def add_to_config(project: Project, found: Mapping[str, Opened]) -> None:
-    """Adds servers to `mcp_servers.json`, and what was secret in them to `config/.env`.
+def add_to_config(project: Project, found: Mapping[str, Opened], *, in_keyring: bool = False) -> None:
+    """Adds servers to `mcp_servers.json`, and what was secret in them to `config/.env` or the keyring.
 
     The secrets first: an entry never refers to a variable that is not there yet.
 
     Raises:
-        RequestRefused: `mcp_servers.json` has a form that nothing can be added to safely.
+        RequestRefused: `mcp_servers.json` has a form that nothing can be added to safely, or the keyring
+            would not take a secret; no server was added.
     """
     path = project.config_dir / "mcp_servers.json"
     old = path.read_bytes() if path.exists() else None
     new = _with_entries(old, found, path)
     secrets = {name: value for opened in found.values() for name, value in opened.secrets.items()}
-    _add_secrets(project.config_dir / ".env", secrets)
+    if in_keyring:
+        _keep_secrets(project, secrets)
+    else:
+        _add_secrets(project.config_dir / ".env", secrets)
     if old is None:
         durable.create(path, new)
     else:
         durable.replace(path, new, expect=old)
+
+
+def _keep_secrets(project: Project, secrets: Mapping[str, str]) -> None:
+    try:
+        for name, value in secrets.items():
+            project.keyring.put(name, value)
+    except KeyringSilent as error:
+        raise RequestRefused(
+            f"No server was added: the keyring would not take {name}: {error}.",
+            code="keyring-silent",
+            hint="Unlock it and try again; or leave out --keyring, and they go into config/.env.",
+        ) from error
 
 
 def _add_secrets(path: Path, secrets: Mapping[str, str]) -> None:
@@ -155,19 +181,25 @@ def _as_object(source: Path, found: Mapping[str, Opened], kept: list[str], *, wr
     }
 
 
-def _say(source: Path, found: Mapping[str, Opened], kept: list[str], *, yes: bool) -> None:
+def _say(source: Path, found: Mapping[str, Opened], kept: list[str], *, yes: bool, in_keyring: bool) -> None:
     SCREEN.line(f"From {source}:")
+    where = "the keyring" if in_keyring else "config/.env"
     for name, opened in found.items():
         SCREEN.line(f"{'added' if yes else 'would add'} {name}", "green")
         SCREEN.lines(json.dumps(opened.entry, indent=2, ensure_ascii=False), indent="  ")
         if opened.secrets:
-            where = "is kept in config/.env" if yes else "will be kept in config/.env"
+            names = ", ".join(sorted(opened.secrets))
             SCREEN.line(
-                f"  It held secrets in clear. Each {where}: {', '.join(sorted(opened.secrets))}.", "yellow"
+                f"  It held secrets in clear. Each {'is' if yes else 'will be'} kept in {where}: {names}.",
+                "yellow",
             )
-        if opened.asked:
-            SCREEN.line(f"  Set in config/.env what it would ask for: {', '.join(opened.asked)}.", "yellow")
+        for variable in opened.asked:
+            SCREEN.line(f"  It needs {variable}: {_how_to_set(variable, in_keyring=in_keyring)}", "yellow")
     for name in kept:
         SCREEN.line(f"kept {name} (there is a server of that name already)")
     if not found:
         SCREEN.line("There is nothing to add.")
+
+
+def _how_to_set(variable: str, *, in_keyring: bool) -> str:
+    return f"signoff servers secret {variable}" if in_keyring else f"put {variable}=... into config/.env"

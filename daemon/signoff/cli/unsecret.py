@@ -1,8 +1,8 @@
 """Servers as other applications have them, with their secrets taken out. Pure.
 
-Those applications keep keys and tokens in clear. Here they become references (`${NAME}`), and their
-values belong into `config/.env`. What is secret is told by the name (`API_KEY`) or the shape (`sk-...`);
-a header's value always counts as secret when the header authorises.
+Those applications keep keys and tokens in clear. What `signoff.servers.exposed` finds of that becomes a
+reference here, to `config/.env` (`${NAME}`) or to the keyring (`${keyring:NAME}`); so does what only stands
+for a secret that nobody has filled in yet, and what the application asks its user for.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from signoff.redact import looks_secret, redact_text
+from signoff.servers.exposed import Exposed, exposed
 
 _INPUT = re.compile(r"\$\{input:([^}]+)\}")
 
@@ -25,7 +26,8 @@ class Opened:
     Attributes:
         entry: as it can be written into `mcp_servers.json`.
         secrets: the values taken out, by variable.
-        asked: variables that the application asks its user for: nobody knows their values here.
+        asked: variables that the application asks its user for, or that hold a placeholder: nobody knows
+            their values here.
     """
 
     entry: dict[str, Any]
@@ -33,54 +35,58 @@ class Opened:
     asked: list[str] = field(default_factory=list)
 
 
-def without_secrets(name: str, entry: Mapping[str, Any], taken: Mapping[str, str]) -> Opened:
+def without_secrets(
+    name: str, entry: Mapping[str, Any], taken: Mapping[str, str], *, prefix: str = ""
+) -> Opened:
     """An entry with references in the place of secrets.
 
     Args:
         name: the server's.
         entry: as the other application has it; not changed.
         taken: variables that are set already, with their values: a name that has another value is not used.
+        prefix: of a reference: `keyring:`, or nothing for the environment.
     """
     opened = Opened(copy.deepcopy(dict(entry)))
-    for key in ("env", "environment", "headers"):
-        values = opened.entry.get(key)
-        if isinstance(values, dict):
-            for variable, value in values.items():
-                if isinstance(value, str):
-                    values[variable] = _reference(opened, name, variable, value, taken, named=key)
-    arguments = opened.entry.get("args")
-    if isinstance(arguments, list):
-        opened.entry["args"] = [
-            _reference(opened, name, f"ARGUMENT_{number}", value, taken, named="args")
-            if isinstance(value, str)
-            else value
-            for number, value in enumerate(arguments, 1)
-        ]
-    for key in ("url", "serverUrl", "httpUrl"):
-        if isinstance(opened.entry.get(key), str):
-            opened.entry[key] = _reference(opened, name, key, opened.entry[key], taken, named=key)
+    for found in exposed(name, entry):
+        variable = found.variable if found.placeholder else _free(name, found, {**taken, **opened.secrets})
+        if not found.placeholder:
+            opened.secrets[variable] = found.secret
+        elif variable not in opened.asked:
+            opened.asked.append(variable)
+        _put(opened.entry, found.path, f"{found.prefix}${{{prefix}{variable}}}")
+    opened.entry = _answered(opened.entry, opened.asked, prefix)
     return opened
 
 
-def _reference(
-    opened: Opened, server: str, variable: str, value: str, taken: Mapping[str, str], *, named: str
-) -> str:
-    value = _INPUT.sub(lambda found: _asked(opened, found[1]), value)
-    by_name = named in {"env", "environment", "headers"} and looks_secret(variable)
-    if "${" in value or not value or not (by_name or redact_text(value) != value):
-        return value
-    name = _variable(variable if named.startswith("env") else f"{server}_{variable}")
-    if {**taken, **opened.secrets}.get(name, value) != value:
-        name = _variable(f"{server}_{variable}")
-    opened.secrets[name] = value
-    return f"${{{name}}}"
+def _free(server: str, found: Exposed, taken: Mapping[str, str]) -> str:
+    """A name that has no other value: the variable's own, or with the server's before it, or numbered."""
+    longer = _variable(f"{server}_{found.variable}")
+    names = (found.variable, longer, *(f"{longer}_{number}" for number in range(2, 10)))
+    free = (name for name in names if taken.get(name, found.secret) == found.secret)
+    return next(free, f"{longer}_{next(number for number in count(10) if f'{longer}_{number}' not in taken)}")
 
 
-def _asked(opened: Opened, asked: str) -> str:
-    name = _variable(asked)
-    if name not in opened.asked:
-        opened.asked.append(name)
-    return f"${{{name}}}"
+def _put(entry: dict[str, Any], path: tuple[str | int, ...], value: str) -> None:
+    place: Any = entry
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+
+
+def _answered(value: Any, asked: list[str], prefix: str) -> Any:
+    """The same with a reference for each thing that the application would ask for."""
+
+    def reference(found: re.Match[str]) -> str:
+        name = _variable(found[1])
+        if name not in asked:
+            asked.append(name)
+        return f"${{{prefix}{name}}}"
+
+    if isinstance(value, dict):
+        return {key: _answered(below, asked, prefix) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_answered(below, asked, prefix) for below in value]
+    return _INPUT.sub(reference, value) if isinstance(value, str) else value
 
 
 def _variable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,16 +72,20 @@ class Entry:
             f"{key!r} of the server {self._name!r} must be {expected}.", self._name, key
         )
 
+    def _warn(self, words: str, *path: str) -> None:
+        """Notes what a person should know about the entry, with its line."""
+        line = self._source.line(self._name, *path)
+        self._warnings.append(f"{'' if line is None else f'line {line}: '}{words}")
+
     def read(self) -> ServerConfig:
         """The server."""
         if not self._name.strip():
             raise self._source.error("A server has an empty name.")
         for found in exposed(self._name, self._entry):
-            line = self._source.line(self._name, *(str(key) for key in found.path if isinstance(key, str)))
-            self._warnings.append(f"{'' if line is None else f'line {line}: '}{found.sentence()}")
+            self._warn(found.sentence(), *(key for key in found.path if isinstance(key, str)))
         extra = sorted(key for key in set(self._entry) - _KNOWN if not key.startswith("_"))
         if extra:
-            self._warnings.append(f"not used: {', '.join(extra)}")
+            self._warn(f"not used: {', '.join(extra)}{_instead(extra)}", extra[0])
         for variable in self._strings("required_env", "requiredEnv"):
             self._expander.require(variable)
         url = next((key for key in _URL_KEYS if key in self._entry), None)
@@ -115,7 +120,8 @@ class Entry:
             raise self._wrong("command", "a text: the program to start, with its arguments in 'args'")
         if len(command.split()) > 1 and not args and not command.startswith(("/", "~", ".", '"')):
             first, *rest = command.split()
-            self._warnings.append(f"'command' holds arguments: write {first!r}, with 'args': {rest!r}")
+            instead = f'"command": {json.dumps(first)}, "args": {json.dumps(rest)}'
+            self._warn(f'"command" holds arguments: write {instead}', "command")
         expand = self._expander
         launch = StdioLaunch(
             command=expand.path(command),
@@ -190,7 +196,7 @@ class Entry:
         texts = {_snake(key): self._expander.text(value) for key, value in self._texts("oauth").items()}
         extra = sorted(set(texts) - {"client_id", "client_secret", "scope", "scopes", "token_url"})
         if extra:
-            self._warnings.append(f"not used: oauth.{', oauth.'.join(extra)}")
+            self._warn(f"not used: oauth.{', oauth.'.join(extra)}", "oauth")
         if texts.get("token_url"):
             self._check_address("oauth", texts["token_url"])
             if not (texts.get("client_id") and texts.get("client_secret")) and not self._expander.missing:
@@ -269,6 +275,13 @@ class Entry:
             if unit in _UNITS and number.replace(".", "", 1).isdigit() and float(number) > 0:
                 return float(number) * _UNITS[unit]
         raise self._wrong(key, "a time such as 30s or 5m")
+
+
+def _instead(keys: list[str]) -> str:
+    """Where what unused keys are for is done here."""
+    if any(key in {"disabledTools", "enabledTools", "excludeTools", "includeTools"} for key in keys):
+        return '; to forbid a tool, give policy.yaml a rule such as {match: {tool: "delete_*"}, deny: true}'
+    return ""
 
 
 def _snake(name: str) -> str:

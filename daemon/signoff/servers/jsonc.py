@@ -48,9 +48,10 @@ def load(text: str, file: str) -> Any:
     try:
         return json.loads(plain, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
+        what, do = _explained(error)
         raise ConfigError(
-            f"This is not JSON: {error.msg}.",
-            hint=_hint(error),
+            f"This is not JSON: {what}.",
+            hint=do,
             file=file,
             line=error.lineno,
             column=error.colno,
@@ -59,20 +60,60 @@ def load(text: str, file: str) -> Any:
         raise ConfigError("This JSON is nested too deeply.", file=file) from None
 
 
-def _hint(error: json.JSONDecodeError) -> str:
-    if error.msg == "Extra data":
-        return "Something follows the end of the JSON there: take it out."
+_BEFORE = "Look at this place, and just before it."
+_EXPLAINED = {
+    "Extra data": ("it goes on after its end", "Take out what follows the last bracket, from this line on."),
+    "Expecting ',' delimiter": ("a comma or a closing bracket is missing", _BEFORE),
+    "Expecting ':' delimiter": ("a colon is missing", _BEFORE),
+    "Expecting property name enclosed in double quotes": (
+        'a name in double quotes ("name") is missing',
+        'Write "name": with double quotes, or close the bracket.',
+    ),
+    "Expecting value": ("a value is missing", _BEFORE),
+    "Unterminated string starting at": ("a text has no closing quote", "Close it, on the same line."),
+    "Invalid control character at": ("a text goes over several lines", "Put it on one line, or close it."),
+    "Invalid \\escape": (
+        "a text holds a single backslash",
+        'Write each backslash twice: "C:\\\\Users\\\\ana".',
+    ),
+    "Invalid \\uXXXX escape": ("a text holds a \\u that is no character", "Write the backslash twice."),
+}
+"""What the parser complains of: in plain words, and what to do."""
+
+
+def _explained(error: json.JSONDecodeError) -> tuple[str, str]:
     if not error.doc[: error.pos].strip():
-        return "The file must begin with { or [: take out what stands before."
-    return "Look for a missing quote, comma or bracket just before."
+        return (
+            "it does not begin with { or [",
+            "Take out what stands before; of a script or a document, copy the part in brackets.",
+        )
+    return _EXPLAINED.get(error.msg, (error.msg, _BEFORE))
 
 
 def line_of(text: str, path: list[str], *, last: bool = False) -> int | None:
-    """The line, from 1, of the key at the end of a path of keys; None where it is not found."""
+    """The line, from 1, of the key at the end of a path of keys; None where it is not found.
+
+    The first of them may also be the `name` of an item in a list.
+    """
     position = 0
-    for key in path:
-        found = list(re.finditer(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text[position:]))
-        if not found:
+    for number, key in enumerate(path):
+        quoted = re.escape(json.dumps(key, ensure_ascii=False))
+        found = list(re.finditer(quoted + r"\s*:", text[position:]))
+        if found:
+            position += found[-1 if last else 0].start()
+            continue
+        item = re.search(r'"name"\s*:\s*' + quoted, text) if number == 0 else None
+        if item is None:
             return None
-        position += found[-1 if last else 0].start()
+        position = item.start() if len(path) == 1 else _opening(text, item.start())
     return text.count("\n", 0, position) + 1
+
+
+def _opening(text: str, position: int) -> int:
+    """Where the object around a position begins."""
+    depth = 0
+    for index in range(position - 1, -1, -1):
+        depth += {"}": 1, "{": -1}.get(text[index], 0)
+        if depth < 0:
+            return index
+    return 0
