@@ -11,7 +11,9 @@ import asyncio
 import logging
 import re
 import sys
+import time
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,15 +99,20 @@ def say_action(line: str, plan: str, step: str, text: str) -> None:
     In the event loop, lines are written together a moment later: there are five or more a call.
     """
     words = f"{line:<8} {plan} {step or '-'} {text}"
-    said = datetime.now().astimezone()
-    stamp = f"{said:%Y-%m-%dT%H:%M:%S}.{said.microsecond // 1000:03}{said:%z}"
-    _actions.append(f"{stamp} {visible(words)}")
+    _actions.append(f"{_stamp(time.time_ns() // 1_000_000)} {visible(words)}")
     if len(_actions) > 1:
         return
     try:
         asyncio.get_running_loop().call_later(TOGETHER, _write_actions)
     except RuntimeError:
         _write_actions()
+
+
+@lru_cache(maxsize=4)
+def _stamp(milliseconds: int) -> str:
+    """A time since 1970 as local time; lines come many in one millisecond."""
+    said = datetime.fromtimestamp(milliseconds // 1000).astimezone()
+    return f"{said:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}{said:%z}"
 
 
 def _write_actions() -> None:

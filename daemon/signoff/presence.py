@@ -21,11 +21,21 @@ from signoff.durable import Stamp
 from signoff.errors import LedgerError, UnsafeFile
 from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts
-from signoff.model import FINAL, Assessment, Folder, FrozenPlan, Requirement, ServerView, Status
+from signoff.model import (
+    FINAL,
+    Assessment,
+    Call,
+    Folder,
+    FrozenPlan,
+    FrozenStep,
+    Requirement,
+    ServerView,
+    Status,
+)
 from signoff.parts import Parts
 from signoff.places import Places
 from signoff.plan.freeze import thaw
-from signoff.policy import assess
+from signoff.policy import assess, limits_on
 from signoff.said import Said
 
 QUIET = 1.0
@@ -72,6 +82,7 @@ class Presence:
         self._remembered: dict[str, _Remembered] = {}
         self._frozen: dict[str, FrozenPlan] = {}
         self._assessed: dict[str, Assessment] = {}
+        self._limits: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._bound: dict[str, tuple[tuple[object, ...], observe.Sight]] = {}
         self._readings = observe.Readings(parts.rules.catalogue)
 
@@ -224,6 +235,17 @@ class Presence:
         self._bound.clear()
         self._remembered.clear()
         self.views_version += 1
+
+    def limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> tuple[str, ...]:
+        """The policy's limits on one of a step's calls."""
+        key = (frozen.digest, step.action, call.name)
+        found = self._limits.get(key)
+        if found is None:
+            rules = self._parts.rules
+            found = self._limits[key] = limits_on(call, step, frozen, rules.catalogue, rules.policy)
+            while len(self._limits) > 4096:
+                del self._limits[next(iter(self._limits))]
+        return found
 
     def bind(self, reading: observe.Reading, folder: Folder, plan_id: str | None) -> observe.Sight:
         """A reading bound to the servers as they are now."""

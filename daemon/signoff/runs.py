@@ -52,7 +52,7 @@ from signoff.model import (
 from signoff.parts import Parts
 from signoff.plan.schema import problems
 from signoff.plan.times import read_time
-from signoff.policy import limits_on, repeatable
+from signoff.policy import repeatable
 from signoff.presence import Presence
 from signoff.slots import Slots
 from signoff.timetable import Timetable
@@ -238,6 +238,7 @@ class Runs:
         except Exception as defect:  # noqa: BLE001  one plan's defect must not be silent, nor stop others
             logger.opt(exception=defect).error("Plan {} stopped, by a defect of the program.", plan_id)
         finally:
+            self._parts.blobs.hurry()
             self.note_changed(plan_id)
 
     def _again_in(self, seconds: float, plan_id: str) -> None:
@@ -422,9 +423,8 @@ class Runs:
 
     def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
         """See `World.within_limits`."""
-        rules = self._parts.rules
         own = (step.limits,) if step.limits else ()
-        limits = (*limits_on(call, step, frozen, rules.catalogue, rules.policy), *own)
+        limits = (*self._presence.limits(frozen, step, call), *own)
         if not limits:
             return ""
         arguments = final_arguments(step.arguments, call.arguments)

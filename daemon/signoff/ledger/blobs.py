@@ -79,6 +79,10 @@ class BlobStore:
         except OSError as error:
             raise _not_kept(error, self.folder) from error
 
+    def hurry(self) -> None:
+        """Has what was kept given its files at once, without waiting for that."""
+        self._journal.hurry()
+
     def close(self) -> None:
         """Gives all that was kept its files."""
         self._journal.close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from signoff import durable, system
 from signoff.canonical import sha256_hex
 from signoff.errors import LedgerError
 
-SOON = 0.15
-"""Seconds until content gets a file of its own: a run of many short steps is through by then."""
+QUIET, LATEST = 0.1, 1.0
+"""Seconds: content gets its files once nothing has come for so long, at the latest after so long."""
 AGAIN = 5.0
 """Seconds until that is tried again where it failed."""
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -44,6 +45,7 @@ class Journal:
         self._number = 0
         self._news = threading.Event()
         self._closing = threading.Event()
+        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
 
     def keep(self, contents: Sequence[tuple[str, bytes]]) -> None:
@@ -102,9 +104,15 @@ class Journal:
         for file in files:
             file.unlink(missing_ok=True)
 
+    def hurry(self) -> None:
+        """Somebody will look for the files now."""
+        if self._waiting:
+            self._hurry.set()
+
     def close(self) -> None:
         """Gives the rest its files; what cannot have one now has it after the next start."""
         self._closing.set()
+        self._hurry.set()
         self._news.set()
         if self._thread is not None:
             self._thread.join()
@@ -156,8 +164,7 @@ class Journal:
         failed = False
         while not self._closing.is_set() or self._news.is_set():
             self._news.wait()
-            self._closing.wait(AGAIN if failed else SOON)
-            self._news.clear()
+            self._pause(failed=failed)
             try:
                 if self._waiting:
                     self.settle()
@@ -172,6 +179,17 @@ class Journal:
                 self._news.set()
             else:
                 failed = False
+
+    def _pause(self, *, failed: bool) -> None:
+        """Until nothing more comes, so that what makes files is not in the way of what makes results."""
+        if failed:
+            self._closing.wait(AGAIN)
+        latest = time.monotonic() + LATEST
+        while self._news.is_set() and time.monotonic() < latest and not self._hurry.is_set():
+            self._news.clear()
+            self._hurry.wait(QUIET)
+        self._news.clear()
+        self._hurry.clear()
 
 
 def records(data: bytes) -> Iterator[tuple[str, bytes]]:

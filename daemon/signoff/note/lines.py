@@ -24,7 +24,7 @@ class Line:
 
 def split_lines(text: str) -> list[Line]:
     """The lines of a text; joining all `text + end` gives it back. No line for an empty rest."""
-    return [Line(match[1], match[2]) for match in _LINE.finditer(text) if match[0]]
+    return [Line(row, end) for row, end in _LINE.findall(text) if row or end]
 
 
 def join_lines(lines: list[Line]) -> str:
