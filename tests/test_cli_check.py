@@ -175,6 +175,10 @@ def test_fix_mends_the_known_breakages_and_shows_what_it_did(house: Laid) -> Non
     assert Path(file).read_text() == broken.replace("Re: lunch", '"Re: lunch"')
     assert "-subject: Re: lunch" in result.stdout
     assert '+subject: "Re: lunch"' in result.stdout
+    mended = Path(file).read_bytes()
+    again = house.signoff("check", "--fix", file)
+    assert "+subject" not in again.stdout
+    assert Path(file).read_bytes() == mended
 
 
 def test_fix_leaves_alone_what_it_cannot_mend(house: Laid) -> None:

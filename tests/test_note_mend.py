@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signoff.errors import NoteError
 from signoff.note.document import parse
 from signoff.note.mend import mend
 
@@ -72,3 +73,80 @@ def test_mended_notes_read_and_lose_no_word(rows):
 
 def _letters(text: str) -> str:
     return "".join(char for char in text if char.isalnum())
+
+
+# ---------------------------------------------------------------- nothing else changes
+
+BROKEN = {
+    "unquoted colon": (["subject: Re: the offer"], ['subject: "Re: the offer"']),
+    "colon in a list": (["tags:", "  - a: b: c"], ["tags:", '  - a: "b: c"']),
+    "text after quotes": (['from: "Ana" <a@example.com>'], ["from: '\"Ana\" <a@example.com>'"]),
+    "a sign of YAML's": (["sender: @ana"], ['sender: "@ana"']),
+    "braces": (["name: {{NAME}}"], ['name: "{{NAME}}"']),
+    "tab": (["labels:", "\t- b"], ["labels:", "  - b"]),
+    "typographic quotes": (["title: “The offer”"], ['title: "The offer"']),
+    "typographic quotes and a colon": (["about: “Re: it”"], ['about: "Re: it"']),
+    "the same twice": (["cc: x", "cc: x"], ["cc: x"]),
+    "the same twice, once in quotes": (["bcc: 'x y'", "bcc: x y"], ["bcc: 'x y'"]),
+}
+SOUND = [
+    "a: 1  # a remark",
+    "b:    'two''s'",
+    "# a comment: with a colon",
+    "c: [x,  y]",
+    "d: |\n  text: here\n  - there",
+    "e: it’s “quoted” within",
+    "",
+    "f:",
+]
+
+
+@st.composite
+def breakages(draw: st.DrawFn) -> tuple[str, str]:
+    """A note with broken lines between sound ones, and the same as it is once mended."""
+    sound = draw(st.lists(st.sampled_from(SOUND), max_size=5, unique=True))
+    broken = draw(st.lists(st.sampled_from(sorted(BROKEN)), min_size=1, max_size=4, unique=True))
+    groups = [([row], [row]) for row in sound] + [BROKEN[name] for name in broken]
+    groups = draw(st.permutations(groups))
+    glued = draw(st.booleans())
+    body = draw(
+        st.sampled_from(["", "# Title: x\n\n\tcode “x”\n---\nkey: a: b\n", "text\n", "\n\n- [ ] “a”: b"])
+    )
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    before = [row for rows, _ in groups for row in rows]
+    after = [row for _, rows in groups for row in rows]
+    last = "z: last"
+    note = "\n".join(["---", *before, f"{last}---" if glued else f"{last}\n---", body])
+    mended = "\n".join(["---", *after, f"{last}\n---", body])
+    return note.replace("\n", end), mended.replace("\n", end)
+
+
+@pytest.mark.promise("4")
+@given(breakages())
+def test_only_the_broken_lines_change_and_mending_again_changes_nothing(notes: tuple[str, str]) -> None:
+    broken, mended = notes
+    result = mend(broken.encode())
+    assert result is not None
+    assert result.decode() == mended
+    parse(result)
+    assert mend(result) is None
+
+
+@pytest.mark.promise("4")
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"---\nto: a\nto: b\n---\n",
+        b"---\na: [x\nb: 1\n---\n",
+        b"---\njust words\nmore: words\n---\n",
+        b"---\nStatus: x\n---\n",
+    ],
+)
+def test_what_cannot_be_mended_is_explained_with_its_place_and_what_to_write(data: bytes) -> None:
+    assert mend(data) is None
+    with pytest.raises(NoteError) as caught:
+        parse(data)
+    assert caught.value.line is not None
+    assert caught.value.column is not None
+    assert caught.value.message.endswith(".")
+    assert caught.value.hint

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from signoff.config import load_settings
 from signoff.config.folders import Folders
 from signoff.config.shape import propose, shape_of
+from signoff.init import lay
+from support.project import eventually, plan, projects, record
 
 
 def vault(root: Path, *notes: str) -> Path:
@@ -169,3 +171,75 @@ def test_settings_that_are_there_and_a_place_in_the_vault_are_refused(tmp_path: 
     missing = signoff("init", "--existing", "nowhere", cwd=tmp_path)
     assert missing.returncode == 1
     assert "Traceback" not in missing.stderr
+
+
+# ---------------------------------------------------------------- layouts of real vaults
+
+LAYOUTS = [
+    ("Needs_Action", "Plans", "Pending_Approval", "Approved", "Rejected", "Done", "Logs"),
+    ("vault/needs-action", "vault/pending-approval/email", "vault/approved", "vault/done", "vault/rejected"),
+    ("AI_Employee_Vault/Inbox", "AI_Employee_Vault/Plans/Rejected", "AI_Employee_Vault/Approved", "Skills/x"),
+    ("01 Inbox", "02 Pending", "03 Approved/mail", "04 Done/2026"),
+    ("inbox", "to approve", "Archive"),
+]
+
+
+@pytest.mark.promise("3")
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout[0])
+def test_a_vault_of_any_layout_is_worked_in_as_it_is(tmp_path: Path, layout: tuple[str, ...]) -> None:
+    root = vault(tmp_path / "mine", *(f"{folder}/note.md" for folder in layout), "Dashboard.md", "README.md")
+    before = fingerprint(root)
+    shape = shape_of(root)
+    assert fingerprint(tmp_path) == {f"mine/{name}": value for name, value in before.items()}
+
+    _, settings = lay(tmp_path / "desk", existing=(root, shape))
+
+    after = fingerprint(root)
+    assert {name: after.get(name) for name in before} == before
+    assert settings.vault.folders == shape.folders
+    base = (root / "Plans.base").read_text(encoding="utf-8")
+    for _, name in shape.folders:
+        assert f'file.inFolder("{name}")' in base
+        assert (root / name).is_dir()
+    assert "Written by Signoff" in (root / "Signoff.md").read_text(
+        encoding="utf-8"
+    )  # the other one is theirs
+
+
+@pytest.mark.promise("1.4")
+def test_the_daemon_writes_beside_a_dashboard_that_is_a_persons_own(tmp_path: Path) -> None:
+    for house in projects(tmp_path):
+        project = house()
+        (project.vault / "Dashboard.md").write_text("# My day\n")
+        project.start()
+        project.pending("One.md", plan(record("one")))
+        own = project.vault / "Signoff.md"
+        eventually(lambda p=own: p.exists() and "One" in p.read_text(), "its own dashboard is there")
+        assert (project.vault / "Dashboard.md").read_text() == "# My day\n"
+
+
+CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
+
+
+@pytest.mark.promise("3")
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not part of the project")
+def test_the_vaults_of_the_corpus_are_recognised_and_not_a_byte_of_them_changes(tmp_path: Path) -> None:
+    recognised = 0
+    rows = [row.split("\t") for row in (CORPUS / "INDEX.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    for repository in sorted({row[3] for row in rows if row[0].startswith("notes/")}):
+        root = tmp_path / repository.replace("/", "_")
+        for row in rows:
+            if row[3] == repository and row[0].startswith("notes/") and "\\" not in row[4]:
+                target = root / row[4]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((CORPUS / row[0]).read_bytes())
+        before = fingerprint(root)
+        shape = shape_of(root)
+        recognised += len(shape.missing) < len(list(shape.folders))
+        lay(tmp_path / "desks" / root.name, existing=(root, shape))
+        after = fingerprint(root)
+        assert {name: after.get(name) for name in before} == before
+        names = [name for _, name in shape.folders]
+        parents = {name.rpartition("/")[0] for name in names}
+        assert len(parents) == 1, names  # one vault, not pieces of several
+    assert recognised >= 17  # of 18; the last one has nothing but a handbook

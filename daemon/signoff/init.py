@@ -27,8 +27,8 @@ from signoff.config.shape import Shape
 from signoff.errors import ConfigError
 from signoff.ledger.checkpoint import ensure_key
 from signoff.places import Places
-from signoff.say.dashboard import dashboard
-from signoff.vault import Vault
+from signoff.say.dashboard import MARK, dashboard
+from signoff.vault import DASHBOARDS, Vault
 
 TEMPLATES = "Templates"
 
@@ -169,7 +169,9 @@ def _lay_vault(laid: Laid, settings: Settings, *, samples: bool) -> None:
     base = plans_base((data / "Plans.base").read_text(encoding="utf-8"), names)
     laid.file(vault.root / "Plans.base", base.encode())
     now = datetime.now(get_localzone() or UTC)
-    laid.file(vault.root / "Dashboard.md", dashboard([], {}, now).encode())
+    laid.file(
+        vault.root / (vault.dashboard_name(MARK.encode()) or DASHBOARDS[0]), dashboard([], {}, now).encode()
+    )
 
 
 def plans_base(text: str, folders: Folders) -> str:

@@ -17,13 +17,9 @@ from signoff.durable import Stamp
 from signoff.model import Folder
 from signoff.parts import Parts
 from signoff.places import Places
-from signoff.say.dashboard import dashboard
+from signoff.say.dashboard import MARK, dashboard
 from signoff.servers.history import History
 from signoff.servers.pool import ServerPool
-
-NAME = "Dashboard.md"
-MARK = "Written by Signoff"
-"""Begins the line that tells when; a dashboard without it is a person's own."""
 
 
 class Notebook:
@@ -52,13 +48,13 @@ class Notebook:
         return dashboard(plans, health, datetime.now(get_localzone() or UTC)).encode()
 
     def write_dashboard(self, text: bytes) -> None:
-        """Write `Dashboard.md` where it says something new; a person's own file is left alone."""
-        path = self._parts.vault.root / NAME
+        """Write the dashboard where it says something new; a person's own file of that name is left alone."""
         try:
-            old = path.read_bytes() if path.exists() else b""
-            if (old and MARK.encode() not in old) or _said(old) == _said(text):
+            name = self._parts.vault.dashboard_name(MARK.encode())
+            path = self._parts.vault.root / name if name else None
+            if path is None or (path.exists() and _said(path.read_bytes()) == _said(text)):
                 return
-            self._parts.vault.write_own(NAME, text)
+            self._parts.vault.write_own(path.name, text)
         except OSError as error:
             logger.warning("The dashboard could not be written: {}", error)
 

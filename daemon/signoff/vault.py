@@ -27,6 +27,10 @@ _CONFLICT = re.compile(r"conflicted copy|\.sync-conflict-", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
+DASHBOARDS = ("Dashboard.md", "Signoff.md")
+"""Names of the dashboard: the second one where the first is a file of a person's own."""
+
+
 def is_note_name(name: str) -> bool:
     """Is this the name of a note at all, not of a partial, hidden or foreign file?"""
     return name.lower().endswith(".md") and not _PARTIAL.match(name)
@@ -152,6 +156,24 @@ class Vault:
             OSError: where the disk refuses; nothing was written.
         """
         return durable.replace(self.root / path, data, expect=expect)
+
+    def dashboard_name(self, mark: bytes) -> str | None:
+        """Under which of `DASHBOARDS` the daemon writes its own; None where both are a person's.
+
+        Args:
+            mark: what a dashboard of the daemon's has in it.
+
+        Raises:
+            OSError: one of them cannot be read.
+        """
+        free = None
+        for name in DASHBOARDS:
+            path = self.root / name
+            if not os.path.lexists(path):
+                free = free or name
+            elif path.is_file() and not path.is_symlink() and mark in path.read_bytes():
+                return name
+        return free
 
     def write_own(self, path: str, data: bytes) -> None:
         """Write a file that is the daemon's alone, such as the dashboard."""

@@ -13,6 +13,8 @@ from signoff.say.progress import progress
 from signoff.say.words import advice, moment, plural
 
 _ASKS = "a call was sent and no answer came. Open the note and tick what is true."
+MARK = "Written by Signoff"
+"""Begins the line that tells when; a dashboard without it is a person's own."""
 LAST_DONE = 10
 """How many finished plans are listed."""
 
@@ -49,7 +51,7 @@ def dashboard(plans: Iterable[PlanState], servers: Mapping[str, ServerState], no
 
     parts = [
         "# Signoff",
-        f"Written by Signoff on {moment(now, zone)}. What you type here is lost. All plans: [[Plans.base]].",
+        f"{MARK} on {moment(now, zone)}. What you type here is lost. All plans: [[Plans.base]].",
         *_part(
             "Waiting for you",
             known,
