@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from servers.http_stub import HttpStub
-from support.project import Project, plan, projects, record
+from support.project import Project, eventually, plan, projects, record
 
 
 @pytest.fixture
@@ -228,3 +228,126 @@ def test_a_server_that_does_not_know_us_fails_its_plan_and_lets_the_others_wait(
 
         house.await_note("Second.md", "Done", "status: done")
         assert len(stub.calls) == 1
+
+
+UNDO = "undo:\n  action: stub.record\n  with:\n    text: undo ${{ with.text }} (${{ result.text }})\n"
+
+
+@pytest.mark.promise("7")
+def test_each_item_that_was_done_is_taken_back_the_last_one_first_and_once(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    many = "id: many\naction: stub.record\nfor_each: [a, b, c]\nwith:\n  text: ${{ item }}\n" + UNDO
+    note = house.pending("A.md", plan(many, "action: stub.fail\nwith: {}\n", front="on_failure: undo"))
+    shown = note.read_text()
+    assert "each entry that is done is taken back, last first, with `stub.record`" in shown
+    house.approve(note)
+
+    failed = house.await_note("A.md", "Failed", "status: failed").read_text()
+
+    undone = ["undo c (ok: c)", "undo b (ok: b)", "undo a (ok: a)"]
+    assert [text for text in texts(house) if text] == ["a", "b", "c", *undone]
+    assert "Take back: Step 1 (3 of 3)" in failed
+
+
+@pytest.mark.promise("1.2")
+def test_items_are_taken_back_once_although_the_daemon_is_killed_meanwhile(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    slow = "undo:\n  action: stub.slow\n  with:\n    text: undo ${{ item }}\n    seconds: 1\n"
+    many = "id: many\naction: stub.record\nfor_each: [a, b, c]\nwith:\n  text: ${{ item }}\n" + slow
+    house.approve(
+        house.pending("A.md", plan(many, "action: stub.fail\nwith: {}\n", front="on_failure: undo"))
+    )
+    eventually(lambda: "undo b" in texts(house), "the second item is being taken back")
+    house.kill()
+    house.start()
+
+    asked = house.await_note("A.md", "Failed", "It did not happen (step many[1]:undo)")
+    house.edit(asked, "- [ ] It happened (step many[1]:undo)", "- [x] It happened (step many[1]:undo)")
+    eventually(lambda: "undo a" in texts(house), "the taking back goes on")
+    house.await_note("A.md", "Failed", "status: failed")
+    assert [text for text in texts(house) if text] == ["a", "b", "c", "undo c", "undo b", "undo a"]
+
+
+@pytest.mark.promise("1.2")
+def test_after_a_retry_only_items_that_were_taken_back_are_done_again(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    many = (
+        "id: many\naction: stub.record\nfor_each: [1, 0, 2]\nwith:\n  text: n ${{ item }}\n"
+        "undo:\n  action: stub.typed\n  with:\n    count: ${{ item }}\n"  # at least 1: the second one fails
+    )
+    text = plan(many, "action: stub.fail\nwith: {}\n", front="on_failure: undo")
+    house.approve(house.pending("A.md", text))
+    failed = house.await_note("A.md", "Failed", "status: failed")
+    assert [call["arguments"].get("count") for call in house.calls() if call["tool"] == "typed"] == [2]
+    assert house.signoff("retry", house.front(failed)["id"]).returncode == 0
+    again = house.await_note("A.md", "Pending_Approval", "status: pending")
+    finished = len(house.entries("finished"))
+    house.approve(again)
+
+    eventually(lambda: len(house.entries("finished")) > finished, "it has failed once more")
+
+    done = [call["arguments"]["text"] for call in house.calls() if call["tool"] == "record"]
+    assert done == ["n 1", "n 0", "n 2", "n 2"]
+
+
+@pytest.mark.promise("7")
+def test_the_catalogue_says_how_an_action_is_taken_back_where_the_step_does_not(
+    project: Callable[..., Project],
+) -> None:
+    house = project()
+    house.actions(
+        "write:\n  tools: [{tool: stub.record}]\n"
+        "  undo: {tool: stub.put, with: {text: 'not ${{ with.text }}, which said ${{ result.text }}'}}\n"
+    )
+    house.start()
+    steps = ("action: write\nwith: {text: a}\n", "action: stub.fail\nwith: {}\n")
+    plain = house.pending("Plain.md", plan(*steps))
+    assert "stub.put" not in plain.read_text(), "this plan takes nothing back"
+    note = house.pending("A.md", plan(*steps, front="on_failure: undo"))
+    assert "taken back with `stub.put`" in note.read_text()
+    house.approve(note)
+    house.await_note("A.md", "Failed", "status: failed")
+    assert texts(house)[0] == "a"
+    assert texts(house)[-1].startswith("not a, which said ")
+
+
+@pytest.mark.promise("1.5")
+def test_an_undo_that_fails_stops_the_taking_back_and_the_note_says_what_was_not_taken_back(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    undo = "undo:\n  action: stub.{tool}\n  with:\n    text: undo {name}\n"
+    steps = [
+        record(name, name) + undo.format(tool=tool, name=name)
+        for name, tool in (("a", "record"), ("b", "fail"), ("c", "record"))
+    ]
+    note = house.pending(
+        "A.md", plan(*steps, "action: stub.fail\nwith: {text: no}\n", front="on_failure: undo")
+    )
+    house.approve(note)
+    text = house.await_note("A.md", "Failed", "status: failed").read_text()
+    assert texts(house) == ["a", "b", "c", "no", "undo c", "undo b"]
+    assert "2 steps failed. By class: 2 refused by the server." in text
+    assert "Take back: Step 2" in text
+
+
+@pytest.mark.promise("7")
+def test_the_results_of_a_step_for_each_item_are_there_after_a_restart(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    many = "id: many\naction: stub.record\nfor_each: [a, b]\nwith:\n  text: ${{ item }}\n"
+    last = "action: stub.record\nwith:\n  text: last ${{ steps.many.result[1].text }}\n"
+    house.approve(house.pending("A.md", plan(many, "id: gone\naction: stub.crash\nwith: {text: x}\n", last)))
+    asked = house.await_note("A.md", "Failed", "- [ ] It happened")
+    house.edit(asked, "- [ ] It happened", "- [x] It happened")
+
+    house.await_note("A.md", "Done", "status: done")
+
+    assert texts(house) == ["a", "b", "x", "last ok: b"]

@@ -21,7 +21,7 @@ from signoff.decide import Decision, Do
 from signoff.dependencies import require_no_circle
 from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
-from signoff.freezing import frozen_event, require_not_denied, require_supported, require_writable
+from signoff.freezing import frozen_event, require_not_denied, require_writable
 from signoff.gesture import NoteFacts, Stance, stance_on_pending
 from signoff.ledger.entry import Event
 from signoff.ledger.state import history
@@ -171,7 +171,6 @@ class Deeds:
             frozen = sight.frozen or freeze(
                 plan, plan_id, self._parts.rules.catalogue, self._presence.views()
             )
-            require_supported(frozen)
             assessment = self._presence.assessment(frozen)
             require_not_denied(frozen, assessment, plan)
             self._require_within_limits(frozen, plan)

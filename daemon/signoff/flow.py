@@ -6,8 +6,8 @@ is due. It knows three kinds of things to call:
 * a step as it stands in the plan;
 * an item of a step with `for_each`, called `step[0]`, `step[1]` and so on: one call each. The step has
   ended when its items have; it is done when all of them are;
-* the undo of a finished step, called `step:undo`, in reverse order, where the plan failed and says
-  `on_failure: undo`. An undo that fails stops the taking back.
+* the undo of a finished step, called `step:undo`, or of an item, `step[0]:undo`, in reverse order, where
+  the plan failed and says `on_failure: undo`. An undo that fails stops the taking back.
 
 In the sequential mode no two calls of a plan are under way at the same time, items included.
 """
@@ -49,7 +49,7 @@ def item_id(step: str, index: int) -> str:
 
 
 def undo_id(step: str) -> str:
-    """The id of the call that takes a step back."""
+    """The id of the call that takes a step or an item back."""
     return f"{step}:undo"
 
 
@@ -63,9 +63,19 @@ def calls_of(plan: FrozenPlan, called: str) -> tuple[Call, ...]:
     step = next((step for step in plan.steps if step.id == origin_id(called)), None)
     if step is None:
         return ()
-    if called == undo_id(step.id):
+    if is_undo(called):
         return () if step.undo is None else (step.undo,)
     return step.calls
+
+
+def is_undo(called: str) -> bool:
+    """Does a call take another one back?"""
+    return called.endswith(":undo")
+
+
+def taken_back(called: str) -> str:
+    """The id of what an undo takes back: a step or an item."""
+    return called.partition(":")[0]
 
 
 def origin_id(called: str) -> str:
@@ -88,6 +98,10 @@ class Group:
             self.counts[before] -= 1
         self.counts[status] += 1
         graph.keep(self._open, self._index[member], there=status in graph.OPEN)
+
+    def place(self, name: str) -> int:
+        """The place of an item, from 0."""
+        return self._index[name]
 
     def member(self, name: str) -> FrozenStep:
         """The item of this id."""
@@ -158,7 +172,7 @@ class Flow:
         (self.unknown.add if status is StepStatus.UNKNOWN else self.unknown.discard)(called)
         if called in self.items:
             self._groups[origin_id(called)].update(called, before, status)
-        elif undo_id(origin_id(called)) != called:
+        elif not is_undo(called):
             self.standing.update(called, status)
 
     # ------------------------------------------------------------ what may come next
@@ -210,6 +224,10 @@ class Flow:
             if status is not StepStatus.DONE:
                 return ()
         return ()
+
+    def place_of(self, item: str) -> int:
+        """The place of an item among those of its step, from 0."""
+        return self._groups[origin_id(item)].place(item)
 
     def called(self, name: str) -> FrozenStep:
         """The step, item or undo of this id."""
@@ -286,16 +304,22 @@ class Flow:
         """Begin to take finished steps back, the last first; nothing where the plan does not ask for it."""
         if self.plan.on_failure != "undo" or self.standing.verdict() is not Status.FAILED:
             return ()
-        undone = [
-            replace(
-                step, id=undo_id(step.id), action=step.undo.name, calls=(step.undo,), for_each=None, undo=None
-            )
+        done = [
+            called
             for step in reversed(self.plan.steps)
-            if step.undo is not None and step.for_each is None and self.statuses[step.id] is StepStatus.DONE
+            if step.undo is not None
+            for called in reversed(self.members.get(step.id, (step,)))
+            if self.statuses[called.id] is StepStatus.DONE
         ]
-        for step in undone:
+        self.undoing = tuple(
+            FrozenStep(
+                undo_id(step.id), step.undo.name, {}, (step.undo,), timeout=step.timeout, retries=step.retries
+            )
+            for step in done
+            if step.undo is not None
+        )
+        for step in self.undoing:
             self._take(step.id)
-        self.undoing = tuple(replace(step, needs=(), condition=None, limits=None) for step in undone)
         return self.undoing
 
     # ------------------------------------------------------------ how it ends

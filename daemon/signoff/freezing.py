@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from signoff.decide import Decision
 from signoff.errors import NoteError
-from signoff.flow import origin_id, undo_id
+from signoff.flow import is_undo, origin_id, taken_back, undo_id
 from signoff.ledger.entry import Event
 from signoff.model import (
     Assessment,
@@ -22,24 +22,6 @@ from signoff.model import (
     StepStatus,
 )
 from signoff.note.splice import CannotSplice, set_keys
-
-
-def require_supported(frozen: FrozenPlan) -> None:
-    """Say clearly what this version does not do yet, before anybody approves it.
-
-    Raises:
-        NoteError: `not-supported`.
-    """
-    for key, used in (
-        ("undo", any(step.undo is not None and step.for_each is not None for step in frozen.steps)),
-    ):
-        where = "on a step with `for_each` " if key == "undo" else ""
-        if used:
-            raise NoteError(
-                f"`{key}` is not carried out {where}by this version, so the plan is not shown for approval.",
-                code="not-supported",
-                hint=f"Take `{key}` out of the plan.",
-            )
 
 
 def require_writable(data: bytes, plan_id: str) -> None:
@@ -112,10 +94,12 @@ def frozen_event(
             "call": step.calls[0].name,
             "risk": risks.get(step.id, "medium"),
         }
-        same = old.get(step.id) == step and not _taken_back(before, step.id)
+        same = old.get(step.id) == step
         known = before.steps.get(step.id) if before else None
-        if known is not None and _is_kept(known, same=same):
-            item["kept"] = _kept(known)
+        if before is not None and known is not None:
+            whole = same and _is_whole(before, step.id)
+            if _is_kept(known, same=whole):
+                item["kept"] = _kept(known)
         steps.append(item)
         steps.extend(_kept_items(before, step.id, same=same))
     changed = before is not None and before.digest != frozen.digest
@@ -158,18 +142,26 @@ def _spent(before: PlanState | None) -> frozenset[str]:
     return before.spent | ({before.note_at_approval} if by_text and before.note_at_approval else frozenset())
 
 
-def _taken_back(before: PlanState | None, step: str) -> bool:
-    """Was this step done and then undone? Then it is to be done again."""
-    undo = before.steps.get(undo_id(step)) if before else None
+def _is_undone(before: PlanState, called: str) -> bool:
+    """Was this step or item done and then undone?"""
+    undo = before.steps.get(undo_id(called))
     return undo is not None and undo.status is StepStatus.DONE
+
+
+def _is_whole(before: PlanState, step: str) -> bool:
+    """Is a step as it was done? Where it, or one of its items, was undone, it is to be done again."""
+    undos = (each.id for each in before.steps.values() if is_undo(each.id) and origin_id(each.id) == step)
+    return not any(_is_undone(before, taken_back(undo)) for undo in undos)
 
 
 def _kept_items(before: PlanState | None, step: str, *, same: bool) -> list[Json]:
     """The items of a step with `for_each` that are done, or unknown, already; and undos of it."""
     kept: list[Json] = []
-    for known in before.steps.values() if before else ():
+    if before is None:
+        return kept
+    for known in before.steps.values():
         belongs = known.id != step and origin_id(known.id) == step
-        undone = known.id == undo_id(step)
+        undone = is_undo(known.id) or _is_undone(before, known.id)
         if belongs and _is_kept(known, same=same and not undone):
             named: JsonObject = {
                 "id": known.id,

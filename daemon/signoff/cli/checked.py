@@ -13,12 +13,13 @@ from tzlocal import get_localzone
 from signoff import durable, observe
 from signoff.cli.project import Project
 from signoff.errors import NoteError, SignoffError
-from signoff.freezing import require_not_denied, require_supported
+from signoff.freezing import require_not_denied
 from signoff.limits import final_arguments, first_broken
 from signoff.model import Assessment, FrozenPlan, Plan, ServerView
 from signoff.note.mend import mend
 from signoff.plan.broken import DAMAGED
 from signoff.plan.expressions import late_arguments
+from signoff.plan.followups import undo_of
 from signoff.plan.freeze import freeze
 from signoff.plan.times import read_time
 from signoff.policy import assess, limits_on
@@ -134,8 +135,8 @@ def named_servers(project: Project, plans: Iterable[Plan]) -> set[str]:
     names: set[str] = set()
     for plan in plans:
         for step in plan.steps:
-            undo = [str(step.undo["action"])] if step.undo and "action" in step.undo else []
-            for action in (step.action, *step.fallback, *undo):
+            undo = undo_of(step, project.catalogue.find(step.action), plan.on_failure)
+            for action in (step.action, *step.fallback, *([undo[0].action] if undo else [])):
                 names.update(tool.server for tool in project.catalogue.resolve(action).tools)
     return names
 
@@ -150,7 +151,6 @@ def bind(project: Project, checked: Checked, views: Mapping[str, ServerView]) ->
         return
     try:
         frozen = freeze(plan, plan.id or UNASSIGNED, project.catalogue, views)
-        require_supported(frozen)
         assessment = assess(frozen, project.catalogue, project.policy)
         require_not_denied(frozen, assessment, plan)
         _require_within_limits(project, frozen, plan)

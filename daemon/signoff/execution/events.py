@@ -11,7 +11,7 @@ import orjson
 from signoff.approval import ApprovedPlan
 from signoff.errors import SignoffError
 from signoff.execution.world import World, stamp
-from signoff.flow import SERVER_AWAY, Flow
+from signoff.flow import SERVER_AWAY, Flow, is_undo, taken_back
 from signoff.ledger.entry import Event
 from signoff.model import FrozenStep, Json, JsonObject, Status, StepStatus
 
@@ -96,7 +96,10 @@ class Events:
         state = self.world.state_of(self.flow.plan.id)
         name = state.steps[step.id].name
         of = self.flow.members.get(step.id, ())
-        label = f"{name} ({of.index(called) + 1} of {len(of)})" if called in of else f"Take back: {name}"
+        origin = taken_back(called.id)
+        if origin in self.flow.items:
+            name = f"{name} ({self.flow.place_of(origin) + 1} of {len(of)})"
+        label = f"Take back: {name}" if is_undo(called.id) else name
         data: JsonObject = {
             "of": step.id,
             "name": label,

@@ -16,6 +16,7 @@ or when the gate refuses. It decides nothing about the note.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +30,7 @@ from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence, prepare
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, Ended, World, now, stamp
-from signoff.flow import Flow, origin_id
+from signoff.flow import Flow, item_id, origin_id
 from signoff.model import Attempt, FrozenPlan, FrozenStep, StepStatus
 from signoff.plan import conditions
 
@@ -101,6 +102,17 @@ class Run:
         self._flow = Flow.of(frozen, self.world.state_of(self.plan_id))
         self._values = Values(self.world, self._flow, self._outbox.results)
         self._events = Events(self.world, self._flow)
+        self._unfold_known()
+
+    def _unfold_known(self) -> None:
+        """The items that an earlier run has added: others read their results, or they are taken back."""
+        for step in self._flow.plan.steps:
+            if step.for_each is None:
+                continue
+            recorded = self.world.state_of(self.plan_id).steps
+            if item_id(step.id, 0) in recorded or self._flow.statuses[step.id] is StepStatus.DONE:
+                with contextlib.suppress(SignoffError):  # it failed since its list could not be worked out
+                    self._flow.unfold(step, self._values.items(step))
 
     def look_again(self) -> None:
         """A server may be there that a call waits for."""

@@ -8,7 +8,7 @@ from typing import cast
 
 from signoff.errors import SignoffError
 from signoff.execution.world import World
-from signoff.flow import MOST_ITEMS, MOST_LATE_ITEMS, Flow
+from signoff.flow import MOST_ITEMS, MOST_LATE_ITEMS, Flow, taken_back
 from signoff.model import Call, FrozenStep, Json, JsonObject, StepStatus
 from signoff.plan import conditions, expressions
 
@@ -61,9 +61,10 @@ class Values:
         return Call(call.server, call.tool, cast("JsonObject", filled))
 
     def context(self, of: FrozenStep) -> dict[str, Json]:
-        """What the expressions of a step or an item may read."""
+        """What the expressions of a step, an item or an undo may read."""
         steps: dict[str, Json] = {}
-        for name in sorted(_read_by(of)):
+        names = _read_by(of)
+        for name in sorted(names.steps):
             status = self.flow.statuses[name]
             steps[name] = {
                 "ok": status is StepStatus.DONE,
@@ -72,8 +73,13 @@ class Values:
                 "result": self._result(name) if status is StepStatus.DONE else None,
             }
         context: dict[str, Json] = {"steps": steps, "plan": {"id": self.flow.plan.id}}
-        if of.id in self.flow.items:
-            context["item"] = self.flow.items[of.id]
+        origin = taken_back(of.id)
+        if origin in self.flow.items:
+            context["item"] = self.flow.items[origin]
+        if names.own and origin != of.id:
+            step = self.flow.called(origin)
+            context["with"] = expressions.evaluate(dict(step.arguments), self.context(step))
+            context["result"] = self._result(origin)
         return context
 
     def _result(self, step: str) -> Json:
@@ -96,9 +102,9 @@ class Values:
         return {"text": kept.get("text")}
 
 
-def _read_by(step: FrozenStep) -> frozenset[str]:
-    """The steps whose outcomes the expressions of a step, an item or an undo read."""
+def _read_by(step: FrozenStep) -> expressions.Names:
+    """What the expressions of a step, an item or an undo read."""
     names = expressions.names_in_value([step.for_each, *(dict(call.arguments) for call in step.calls)])
     if step.condition is not None:
         names |= conditions.names_in_condition(step.condition)
-    return names.steps
+    return names

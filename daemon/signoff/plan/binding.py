@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
-from signoff.catalogue import Action, ActionTool, Catalogue, adapt
+from signoff.catalogue import Action, ActionTool, Catalogue, FollowUp, adapt
 from signoff.config.section import nearest
 from signoff.errors import NoteError
 from signoff.model import Call, Json, ServerView, Step, Tool
 from signoff.plan.expressions import late_paths
+from signoff.plan.followups import filled, require_own, undo_of
 from signoff.plan.schema import problems
 from signoff.plan.wording import Problem
 
@@ -43,8 +43,10 @@ class Candidate:
     named: bool
 
 
-def bind(step: Step, catalogue: Catalogue, views: Mapping[str, ServerView]) -> Bound:
-    """The exact calls of a step.
+def bind(
+    step: Step, catalogue: Catalogue, views: Mapping[str, ServerView], on_failure: str = "stop"
+) -> Bound:
+    """The exact calls of a step, and of what takes it back.
 
     Raises:
         NoteError: see `signoff.plan.freeze.freeze`; without a line.
@@ -54,12 +56,35 @@ def bind(step: Step, catalogue: Catalogue, views: Mapping[str, ServerView]) -> B
     for call, tool in calls:
         bound.calls.append(call)
         bound.tools[call.name] = tool
-    if step.undo is not None:
-        arguments = cast("dict[str, Json]", step.undo.get("with") or {})
-        _, calls = _calls(str(step.undo["action"]), arguments, (), catalogue, views)
-        bound.undo, tool = calls[0]
-        bound.tools[bound.undo.name] = tool
+    known = catalogue.find(step.action)
+    if (undo := undo_of(step, known, on_failure)) is not None:
+        follow_up, named = undo
+        found = _follow_up(step, follow_up, f"undo of `{action}`", catalogue, views, named=named)
+        if found is not None:
+            bound.undo, tool = found
+            bound.tools[bound.undo.name] = tool
     return bound
+
+
+def _follow_up(
+    step: Step,
+    follow_up: FollowUp,
+    of: str,
+    catalogue: Catalogue,
+    views: Mapping[str, ServerView],
+    *,
+    named: bool,
+) -> tuple[Call, Tool] | None:
+    """A call that belongs to a step, bound; None where the catalogue names a tool that nobody has here."""
+    if not named:
+        require_own(follow_up.arguments, of=of)
+    arguments = filled(follow_up.arguments, step, of=of)
+    try:
+        return _calls(follow_up.action, arguments, (), catalogue, views)[1][0]
+    except NoteError as error:
+        if not named and error.code in {"unknown-server", "unknown-tool"}:
+            return None
+        raise
 
 
 def _calls(

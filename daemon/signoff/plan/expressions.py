@@ -9,7 +9,8 @@ expression is at most 4 KiB; a value that is missing is an error, never an empty
 directly after a letter belongs to the name (`steps.step-1.ok`, `item.first-name`).
 
 The context of an evaluation is `{"steps": {ID: {"ok", "failed", "skipped", "result"}}, "plan":
-{"id"}, "item"}`. Nothing else is within reach.
+{"id"}, "item"}`; of a call that belongs to a step, such as its undo, also "with" and "result", the
+step's own. Nothing else is within reach.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ LONGEST_TEXT = 4 * 1024 * 1024
 
 OUTCOMES = ("result", "ok", "failed", "skipped")
 REFERENCE = re.compile(
-    r"\s*(steps|plan|item)((?:\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{1,9}\]|\['[^']*'\]|\[\"[^\"]*\"\])*)\s*",
+    r"\s*(steps|plan|item|with|result)((?:\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{1,9}\]|\['[^']*'\]|\[\"[^\"]*\"\])*)\s*",
     re.ASCII,
 )
 _PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]+)\]|\['([^']*)'\]|\[\"([^\"]*)\"\]", re.ASCII)
@@ -55,14 +56,15 @@ class HasArguments(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What an expression reads: ids of steps, and whether it reads `item`."""
+    """What an expression reads: ids of steps, whether `item`, and whether `with` or `result`."""
 
     steps: frozenset[str] = frozenset()
     item: bool = False
+    own: bool = False
 
     def __or__(self, other: Names) -> Names:
         """Both together."""
-        return Names(self.steps | other.steps, self.item or other.item)
+        return Names(self.steps | other.steps, self.item or other.item, self.own or other.own)
 
 
 # ---------------------------------------------------------------- finding
@@ -146,7 +148,14 @@ def names_in_reference(expression: str) -> Names:
             return Names(frozenset({step}))
         case ("item", *_):
             return Names(item=True)
+        case ("with" | "result", *_):
+            return Names(own=True)
     return Names()
+
+
+def reads_own_argument(expression: str) -> bool:
+    """Is an expression a reference to `with`?"""
+    return _parse_reference(expression)[0] == "with"
 
 
 @lru_cache(maxsize=4096)

@@ -47,7 +47,7 @@ def freeze(plan: Plan, plan_id: str, catalogue: Catalogue, views: Mapping[str, S
         if len(problems) == MOST_PROBLEMS:
             break
         try:
-            steps.append((step, bind(step, catalogue, views)))
+            steps.append((step, bind(step, catalogue, views, plan.on_failure)))
         except NoteError as error:
             error.line = error.line or step.line
             problems.append(error)

@@ -127,6 +127,13 @@ def _check_expressions(step: Step, number: int, numbers: dict[str, int], before:
     except NoteError as error:
         error.line = error.line or step.line
         raise
+    if listed.own or filled.own or condition.own:
+        raise _at(
+            step,
+            "expression-invalid",
+            f"Step `{step.id}` reads `with` or `result`, which are only there in its `undo`.",
+            "Write `steps.ID.result` to read the answer of an earlier step.",
+        )
     for name in sorted(listed.steps | filled.steps | condition.steps | undone.steps):
         known = numbers.get(name)
         if known is None:

@@ -40,7 +40,7 @@ def _call(view: PlanView, number: int, step: FrozenStep) -> tuple[list[str], lis
     for other in step.calls[1:]:
         more.extend(_fallback(view, label, step, other, secret))
     if step.undo is not None:
-        more.extend(_undo(view, label, step.undo, secret))
+        more.extend(_undo(view, label, step, step.undo, secret))
     more.extend(paragraphs(*(f"{label}: {said}" for said in _conditions(view, step))))
     return row, more
 
@@ -63,10 +63,16 @@ def _fallback(view: PlanView, label: str, step: FrozenStep, other: Call, secret:
     return [*paragraphs(f"{label}: {said}"), *shown.below]
 
 
-def _undo(view: PlanView, label: str, undo: Call, secret: frozenset[str]) -> list[str]:
+def _undo(view: PlanView, label: str, step: FrozenStep, undo: Call, secret: frozenset[str]) -> list[str]:
     shown = show_arguments(view, undo.arguments, label=f"{label}, {code(undo.name)}", secret=secret)
     used = view.frozen is not None and view.frozen.on_failure == "undo"
-    said = f"if a later step fails, it is taken back with {code(undo.name)}: {shown.brief}"
+    when, what = "if a later step fails", "it is taken back"
+    if step.for_each is not None:
+        when, what = (
+            "if an entry or a later step fails",
+            "each entry that is done is taken back, last first,",
+        )
+    said = f"{when}, {what} with {code(undo.name)}: {shown.brief}"
     if not used:
         said = f"its undo call is {code(undo.name)}: {shown.brief}. This plan does not use it."
     return [*paragraphs(f"{label}: {said}"), *shown.below]
