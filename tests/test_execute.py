@@ -23,7 +23,9 @@ from signoff.errors import (
     Transient,
 )
 from signoff.execution import CallTerms, Run
+from signoff.execution.world import Person
 from signoff.gesture import NoteFacts
+from signoff.inquiries import Inquiries
 from signoff.ledger.entry import GENESIS, Entry, Event
 from signoff.ledger.state import State
 from signoff.model import (
@@ -33,10 +35,12 @@ from signoff.model import (
     FrozenPlan,
     FrozenStep,
     Gesture,
+    Inquiry,
     Json,
     JsonObject,
     Method,
     PlanState,
+    Reply,
     Requirement,
     Status,
     StepStatus,
@@ -54,7 +58,8 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "unknown": lambda: OutcomeUnknown("gone", server="s", tool="t"),
     "defect": lambda: ZeroDivisionError("a defect of ours"),
 }
-CALLS = st.sampled_from(["done", "done", "done", "odd", *ERRORS])
+ASKS = ("asks", "asks-twice", "asks-in-vain", "takes-back")
+CALLS = st.sampled_from(["done", "done", "done", "odd", *ERRORS, *ASKS])
 
 
 class FakeWorld:
@@ -63,7 +68,8 @@ class FakeWorld:
     def __init__(self, frozen: FrozenPlan, calls: list[str], records: list[bool], gate: list[bool]) -> None:
         self.frozen = frozen
         self.slots = Slots(2)
-        self.retry_delay = 0.001
+        self.inquiries = Inquiries()
+        self.retry_delay, self.answer_within = 0.001, 0.004
         self.state = State()
         self.calls, self.records, self.gate = iter(calls), iter(records), iter(gate)
         self.absent = iter(calls.count("transient") * [True, False])
@@ -143,12 +149,33 @@ class FakeWorld:
     def shown(self, value: Json, secret: Iterable[str]) -> Json:
         return value
 
-    async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
+    @property
+    def sequence(self) -> int:
+        return self.state.sequence
+
+    async def asked(self, how: str, person: Person) -> None:
+        """What a server does that asks: once, twice at a time, in vain, or taking its question back."""
+        question = Inquiry("form", "Which?", {"properties": {"a": {"type": "string"}}})
+        tasks = [asyncio.ensure_future(person(question)) for _ in range(2 if how == "asks-twice" else 1)]
+        await asyncio.sleep(0.001)
+        if how == "takes-back":
+            tasks[0].cancel()
+        for pending in list(self.inquiries._open.values()) if how != "asks-in-vain" else []:
+            async with pending.lock:
+                if pending.reply is None:
+                    pending.settle(Reply("accept", {"a": "x"}))
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def call(
+        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person
+    ) -> CallResult:
         made = (str(meta["signoff/step"]), int(str(meta["signoff/attempt"])))
         assert made in self.intended, "a call left before its intent was recorded"
         self.made.append(made)
         await asyncio.sleep(0.001)
         how = next(self.calls, "done")
+        if how in ASKS:
+            await self.asked(how, person)
         if how in ERRORS:
             error = ERRORS[how]
             raise error()

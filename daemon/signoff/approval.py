@@ -131,6 +131,22 @@ def admit(facts: Facts, step: str | None = None, call: Call | None = None) -> Ap
     return ApprovedPlan(_GATE, facts.frozen, counted, min((given.expires for given in counted), default=""))
 
 
+def answers(facts: Facts, *, declines: bool = False) -> str:
+    """May what a server asks in the middle of a call be answered so now? Who the answer counts for.
+
+    The plan must stand, and whoever answers must be one who may approve it, by evidence as strong as its
+    approval needs. To decline needs no evidence: what is given is nothing.
+
+    Raises:
+        GateRefused: with the code of the first check that refuses.
+    """
+    for check in _ADMIT_CHECKS:
+        check(facts)
+    for check in () if declines else _ANSWER_CHECKS:
+        check(facts)
+    return _claimed(facts)
+
+
 def counted_approvals(facts: Facts) -> tuple[Approval, ...]:
     """The approvals that count now: of this digest and presentation, by approvers still named.
 
@@ -281,6 +297,24 @@ def _method_sufficient(facts: Facts) -> None:
         raise GateRefused(f"`{name}` may not approve by {_WORDS[given]}.", code="method-insufficient")
 
 
+def _answer_sufficient(facts: Facts) -> None:
+    needed, given = facts.requirement.method, facts.evidence.method
+    if given.rank < needed.rank:
+        how = (
+            "type the six digits of your authenticator on the line for the code, or use `signoff answer` "
+            "with `--code` or `--sign`"
+            if needed is Method.CODE
+            else "use `signoff answer` with `--sign`"
+        )
+        raise GateRefused(
+            f"The plan needs {_WORDS[needed]}, and so does an answer to its servers: {how}.",
+            code="method-insufficient",
+        )
+    name = _claimed(facts)
+    if given not in facts.approvers[name].methods:
+        raise GateRefused(f"`{name}` may not decide by {_WORDS[given]}.", code="method-insufficient")
+
+
 _WORDS = {
     Method.AUTO: "nothing",
     Method.EDIT: "editing the note",
@@ -374,4 +408,11 @@ _ADMIT_CHECKS: tuple[Callable[[Facts], None], ...] = (
     _not_denied,
     _not_expired,
     _dependencies_met,
+)
+
+_ANSWER_CHECKS: tuple[Callable[[Facts], None], ...] = (
+    _evidence_valid,
+    _approver_known,
+    _not_the_proposer,
+    _answer_sufficient,
 )

@@ -40,6 +40,8 @@ class Do(StrEnum):
     """Present a failed plan again; finished steps stay finished."""
     RESOLVE = "resolve"
     """A person ticked what happened to a call of unknown outcome."""
+    ANSWER = "answer"
+    """A person answered what a server asks in the middle of a call."""
     PROJECT = "project"
     """Make the note say, and lie, as the ledger has it."""
 
@@ -54,6 +56,7 @@ class Seen:
         problem: why it cannot be read or bound; None where it can.
         conflict_copy: a sync tool put it aside.
         answers: step to `happened` or `did-not-happen`, as ticked in the daemon's section.
+        replies: number of a server's question to `accept`, `decline` or `both`, as ticked there.
     """
 
     facts: NoteFacts
@@ -61,6 +64,7 @@ class Seen:
     problem: NoteError | None = None
     conflict_copy: bool = False
     answers: tuple[tuple[str, str], ...] = ()
+    replies: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +229,14 @@ def _on_live(seen: Seen, plan: PlanState) -> Decision:
         )
     if seen.facts.digest != plan.digest:
         return Decision(Do.WITHDRAW, "digest-changed", "The plan was changed after it was approved.")
+    if seen.replies and _asks(plan) & {number for number, _ in seen.replies}:
+        return Decision(Do.ANSWER)
     return PROJECT
+
+
+def _asks(plan: PlanState) -> set[int]:
+    """The numbers of the questions that servers have open."""
+    return {question.number for step in plan.steps.values() for question in step.open_questions}
 
 
 def _on_stopped(seen: Seen, known: Known, plan: PlanState) -> Decision:

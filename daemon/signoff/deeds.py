@@ -16,9 +16,11 @@ from loguru import logger
 from tzlocal import get_localzone
 
 from signoff import observe
+from signoff.answering import Answering, Said
 from signoff.approval import Claim, Facts, claim, counted_approvals
 from signoff.decide import Decision, Do
 from signoff.dependencies import require_no_circle
+from signoff.durable import Stamp
 from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
 from signoff.freezing import frozen_event, require_not_denied, require_writable
@@ -37,12 +39,14 @@ from signoff.model import (
     Status,
     StepStatus,
 )
+from signoff.note.splice import section_items
 from signoff.parts import Parts
 from signoff.plan.expressions import late_arguments
 from signoff.plan.freeze import blob, freeze, new_plan_id
 from signoff.plan.times import expiry
 from signoff.presence import Presence
 from signoff.runs import Runs
+from signoff.say.form import BOTH, code_rows, consumed_rows, typed_code, typed_texts
 from signoff.witness import Witness
 from signoff.writeback import WriteBack
 
@@ -59,7 +63,9 @@ class Eyes(Protocol):
 
 MOVING = 1.5
 """Seconds in which a copy is expected to be the note itself: sync tools move by copying, then deleting."""
-TAKEN_BACK = frozenset({"revoked", "refused-by-gesture", "limits-violated", "definition-changed"})
+TAKEN_BACK = frozenset(
+    {"revoked", "refused-by-gesture", "limits-violated", "definition-changed", "answer-missing"}
+)
 """Reasons after which even a plan that needs no approval waits for a person."""
 
 
@@ -69,6 +75,7 @@ class Deeds:
     Attributes:
         asked: by path, the question that stands in a note.
         witness: judges codes and signatures.
+        answering: takes answers to what servers ask.
     """
 
     def __init__(
@@ -80,8 +87,10 @@ class Deeds:
         self._runs = runs
         self._eyes = eyes
         self.witness = Witness(parts, presence)
+        self.answering = Answering(parts, presence, runs)
         self.asked: dict[str, NoteError] = {}
         self._joining = asyncio.Lock()
+        self._judged: dict[str, tuple[str, Stamp | None]] = {}
 
     # ------------------------------------------------------------ which deed
 
@@ -115,6 +124,7 @@ class Deeds:
             Do.WITHDRAW: self._withdraw,
             Do.RETRY: self._retry,
             Do.RESOLVE: self._resolve,
+            Do.ANSWER: self._answer,
             Do.PROJECT: self._project,
         }[do]
 
@@ -439,6 +449,38 @@ class Deeds:
             await self.go_on(plan_id)
         else:
             self._writeback.soon(plan_id)
+
+    async def _answer(self, plan_id: str, sight: observe.Sight, _: Decision) -> None:
+        """Take what a person answered in the note to the questions of servers."""
+        reading = sight.reading
+        save = (reading.sha256, self._presence.stamps.get(reading.path))
+        if self._judged.get(plan_id) == save:
+            return  # looking twice at what was saved once is not guessing twice
+        self._judged[plan_id] = save
+        items = section_items(reading.data)
+        for number, action in sight.seen.replies:
+            try:
+                await self._answer_one(plan_id, number, action, items)
+            except (GateRefused, RequestRefused) as refusal:
+                logger.info("{}: {} ({})", plan_id, refusal.message, refusal.code)
+                if refusal.code != "no-question":
+                    await self.record_refusal(plan_id, refusal.code, refusal.message, reading.path)
+        await self._writeback.project(plan_id)
+
+    async def _answer_one(self, plan_id: str, number: int, action: str, items: list[str]) -> None:
+        state = self._parts.state.plans[plan_id]
+        asked = self.answering.find(state, number)
+        redactor = self._parts.rules.redactor
+        if action == BOTH:
+            raise RequestRefused("Both boxes are ticked: nothing was sent.", code="answer-unclear")
+        code = typed_code(items, asked.question) if action == "accept" else ""
+        self._presence.said.have_read(plan_id, code_rows(items, asked.question))
+        evidence = await self.witness.of_typed_code(state, code) if code else Evidence()
+        said = Said(action, typed_texts(items, asked, redactor) if action == "accept" else {}, "note")
+        by = evidence.approver  # whose code it is, whoever is named as the approver of the plan
+        await self.answering.answer(plan_id, asked, said, evidence, by)
+        if action == "accept":
+            self._presence.said.have_read(plan_id, consumed_rows(items, asked, redactor))
 
     async def go_on(self, plan_id: str) -> None:
         """Bring the note back among the approved ones first, so that its place says so; then run."""

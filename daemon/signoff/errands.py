@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
+import orjson
 from loguru import logger
 
+from signoff.answering import Said, answer_about
 from signoff.errors import GateRefused, LedgerError, RequestRefused, SignoffError
 from signoff.evidence import Evidence
 from signoff.ledger.entry import Event
@@ -109,6 +111,7 @@ class Errands:
             "cancel": self._end,
             "resolve": self._resolve,
             "retry": self._retry,
+            "answer": self._answer_question,
         }
         return await deeds[request.kind](plan, request)
 
@@ -151,6 +154,21 @@ class Errands:
             )
         return f"Recorded that step {request.step} {request.answer.replace('-', ' ')}."
 
+    async def _answer_question(self, plan: PlanState, request: Request) -> str:
+        """Tell a server what it asked; see `signoff.answering`."""
+        deeds = self._reconciler.deeds
+        number, said = _said(request)
+        async with self._reconciler.lock(plan.id):
+            asked = deeds.answering.find(plan, number)
+            evidence = Evidence()
+            if request.code:
+                evidence = await deeds.witness.of_typed_code(plan, request.code)
+            elif request.signed:
+                evidence = await deeds.witness.of_signature(plan, request.signed, answer_about(number, said))
+            await deeds.answering.answer(plan.id, asked, said, evidence, evidence.approver or request.by)
+        self._reconciler.writeback.soon(plan.id)
+        return "Declined." if said.action == "decline" else "Answered; the call goes on."
+
     async def _retry(self, plan: PlanState, _: Request) -> str:
         """Show a failed, rejected or expired plan for approval again: its note goes to the inbox."""
         if plan.status is Status.UNKNOWN:
@@ -172,6 +190,23 @@ class Errands:
             self._reconciler.presence.forget(path)
             self._reconciler.look_anew(moved)
         return "It is shown for approval again."
+
+
+def _said(request: Request) -> tuple[int, Said]:
+    """The question and the answer of a request.
+
+    Raises:
+        RequestRefused: it holds none.
+    """
+    try:
+        found = orjson.loads(request.answer)
+        typed = {str(name): str(text) for name, text in found["typed"].items()}
+        number, action = int(found["question"]), str(found["action"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RequestRefused("The request holds no answer.", code="answer-unfit") from error
+    if action not in {"accept", "decline"}:
+        raise RequestRefused("An answer is given or declined.", code="answer-unfit")
+    return number, Said(action, typed, "command")
 
 
 def _require_after(request: Request, moment: str | None, what: str) -> None:

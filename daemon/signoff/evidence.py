@@ -38,6 +38,7 @@ LOCK_TIME = 24 * 3600.0
 """Seconds until a lock ends by itself."""
 NAMESPACE = "signoff"
 FORMAT = "signoff/approval/1"
+ANSWER_FORMAT = "signoff/answer/1"
 FENCE = "signoff-approval"
 """The info word of the fenced block in which a signature can be pasted into a note."""
 LONGEST = 16_384
@@ -150,10 +151,17 @@ def _match(
 # ---------------------------------------------------------------- signatures
 
 
-def statement(plan: str, digest: str, nonce: str, expires: datetime) -> bytes:
-    """What is signed: one line of canonical JSON (RFC 8785) and a line end."""
+def statement(
+    plan: str, digest: str, nonce: str, expires: datetime, about: JsonObject | None = None
+) -> bytes:
+    """What is signed: one line of canonical JSON (RFC 8785) and a line end.
+
+    Args:
+        about: of an answer to a server's question, which and what; None for an approval.
+    """
     content: JsonObject = {
-        "format": FORMAT,
+        **(about or {}),
+        "format": FORMAT if about is None else ANSWER_FORMAT,
         "plan": plan,
         "digest": digest,
         "nonce": nonce,
@@ -173,8 +181,18 @@ def split_signed(text: str) -> tuple[bytes, str] | None:
     return (first.strip().encode() + b"\n", armour + "\n") if begins and ends else None
 
 
+_NOT_IT = ("The signed text is not an approval.", "The signed text is not an answer.")
+
+
 def read_signed(
-    signed: bytes, *, approver: str, plan: str, digest: str, now: datetime, nonces: Collection[str]
+    signed: bytes,
+    *,
+    approver: str,
+    plan: str,
+    digest: str,
+    now: datetime,
+    nonces: Collection[str],
+    about: JsonObject | None = None,
 ) -> Evidence:
     """What a statement says whose signature has been verified to be an approver's.
 
@@ -184,16 +202,23 @@ def read_signed(
         plan, digest: what is to be approved.
         now: with a zone.
         nonces: those that have been used.
+        about: what an answer must be about; None for an approval.
     """
     try:
         said = orjson.loads(signed)
         expires = datetime.fromisoformat(said["expires"])
-        known = said["format"] == FORMAT and expires.tzinfo is not None and canonical(said) + b"\n" == signed
+        wanted = FORMAT if about is None else ANSWER_FORMAT
+        known = said["format"] == wanted and expires.tzinfo is not None and canonical(said) + b"\n" == signed
         nonce = str(said["nonce"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         known, said, nonce, expires = False, {}, "", now
     wrong: Sequence[tuple[bool, str, str]] = (
-        (not known or not _NONCE.fullmatch(nonce), "evidence-invalid", "The signed text is not an approval."),
+        (not known or not _NONCE.fullmatch(nonce), "evidence-invalid", _NOT_IT[about is not None]),
+        (
+            any(said.get(key) != value for key, value in (about or {}).items()),
+            "evidence-invalid",
+            "The signature is for another answer.",
+        ),
         (
             said.get("plan") != plan,
             "evidence-invalid",

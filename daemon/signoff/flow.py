@@ -353,7 +353,11 @@ class Flow:
 
 
 def _status(known: StepState | None) -> StepStatus:
-    return known.status if known else StepStatus.PENDING
+    if known is None:
+        return StepStatus.PENDING
+    if known.status is StepStatus.WAITING and any(made.outcome is None for made in known.attempts):
+        return StepStatus.UNKNOWN  # a call that asked something and never ended is not to be made again
+    return known.status
 
 
 def _all_together(group: Group) -> StepStatus:

@@ -33,6 +33,9 @@ LONGEST_WORDS = 1000
 LONGEST_TEXT = 10_000
 """Characters that one field may hold."""
 
+LONGEST_URL = 2000
+
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _NESTED = frozenset(
     {"$ref", "allOf", "not", "if", "properties", "patternProperties", "prefixItems", "contains", "const"}
 )
@@ -258,6 +261,22 @@ def _known(found: Field, chosen: Sequence[Json]) -> bool:
     values = [choice.value for choice in found.choices]
     within = (found.least or 0) <= len(chosen) <= (len(values) if found.most is None else found.most)
     return within and all(value in values for value in chosen) and len({*map(str, chosen)}) == len(chosen)
+
+
+def require_address(url: str) -> None:
+    """Is this an address that a person may be shown?
+
+    Raises:
+        FormRefused: it is not; the question is declined.
+    """
+    try:
+        parts = urlsplit(url)
+        host, user = parts.hostname or "", parts.username
+    except ValueError:
+        host, user, parts = "", None, urlsplit("")
+    safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)
+    if not host or not safe or user is not None or len(url) > LONGEST_URL or re.search(r"[\s\x00-\x1f]", url):
+        raise FormRefused("It wants you to go to an address that is not a plain https one.")
 
 
 # ---------------------------------------------------------------- from what was typed

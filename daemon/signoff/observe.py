@@ -26,6 +26,7 @@ from signoff.plan.broken import may_be_a_plan
 from signoff.plan.freeze import freeze, freeze_again
 from signoff.plan.read import read_plan
 from signoff.plan.times import read_time
+from signoff.say.form import replies
 from signoff.say.questions import answers
 from signoff.vault import has_control_characters, is_conflict_copy
 
@@ -186,6 +187,7 @@ def bind(
             )
         except NoteError as error:
             problem = error
+    ticks = section_ticks(reading.data)
     facts = NoteFacts(
         path=reading.path,
         folder=folder,
@@ -203,7 +205,8 @@ def bind(
         is_plan=reading.plan is not None,
         problem=problem,
         conflict_copy=is_conflict_copy(reading.path.rsplit("/", 1)[-1]),
-        answers=tuple(sorted(answers(section_ticks(reading.data)).items())),
+        answers=tuple(sorted(answers(ticks).items())),
+        replies=tuple(sorted(replies(ticks).items())),
     )
     return Sight(reading, seen, frozen)
 

@@ -289,6 +289,7 @@ class Reconciler:
 
     def _still_gone(self, plan_id: str) -> None:
         if plan_id not in self.presence.paths and not self.closing:
+            self.runs.inquiries.drop(plan_id)
             self.runs.start(plan_id)  # the gate sees that there is no note
             self.runs.look_at_dependents(plan_id)
 

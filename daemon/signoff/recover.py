@@ -12,6 +12,10 @@ from signoff.ledger.entry import Event
 from signoff.model import Attempt, JsonObject, OutcomeClass, PlanState, StepState
 
 INTERRUPTED = "The daemon was stopped during the call, so nobody knows whether it happened."
+ASKED = (
+    "The daemon was stopped while the server waited for an answer. Whether it did anything without it is not "
+    "known."
+)
 
 
 def interrupted(
@@ -34,10 +38,11 @@ def interrupted(
 
 
 def _unknown(plan: PlanState, step: StepState, attempt: Attempt, *, again: bool) -> Event:
+    asked = any(question.attempt == attempt.number for question in step.open_questions)
     data: JsonObject = {
         "class": OutcomeClass.UNKNOWN.value,
         "reason": "outcome-unknown",
-        "message": INTERRUPTED,
+        "message": ASKED if asked else INTERRUPTED,
         "interrupted": True,
     }
     if again:

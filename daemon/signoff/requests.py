@@ -19,8 +19,8 @@ import orjson
 from signoff import durable, system
 from signoff.errors import UnsafeFile
 
-KINDS = ("approve", "reject", "resolve", "retry", "cancel", "restart", "check", "reload", "unlock")
-FIELDS = ("kind", "plan", "by", "step", "answer", "reason", "signed")
+KINDS = ("approve", "reject", "resolve", "retry", "cancel", "answer", "restart", "check", "reload", "unlock")
+FIELDS = ("kind", "plan", "by", "step", "answer", "reason", "signed", "code")
 REQUEST, ANSWER = ".request.json", ".answer.json"
 KEEP_ANSWERS = 86_400.0
 """Seconds."""
@@ -36,9 +36,11 @@ class Request:
         kind: one of `KINDS`.
         plan: the plan's id, in full (for `restart` and `check`: the server's name).
         by: the approver or, for other requests, the person as the system names them.
-        step, answer: for `resolve`: the step's id, and `happened` or `did-not-happen`.
+        step, answer: for `resolve`: the step's id, and `happened` or `did-not-happen`. For `answer`: the
+            step's id, and JSON with the `question`, the `action` and what was `typed` by field.
         reason: for `reject` and `cancel`, as typed.
-        signed: for `approve`, a statement with its signature below it; empty for an edit's worth.
+        signed: for `approve` and `answer`, a statement with its signature; empty for an edit's worth.
+        code: for `answer`, a one-time code.
         name: of its file, without ending; it sorts by time.
     """
 
@@ -49,6 +51,7 @@ class Request:
     answer: str = ""
     reason: str = ""
     signed: str = ""
+    code: str = ""
     name: str = ""
 
     @property

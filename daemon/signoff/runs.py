@@ -31,7 +31,9 @@ from signoff.errors import (
     SignoffError,
 )
 from signoff.execution import CallTerms, Run
+from signoff.execution.world import Person
 from signoff.flow import origin_id
+from signoff.inquiries import Inquiries
 from signoff.ledger.entry import Entry, Event
 from signoff.limits import final_arguments, first_broken
 from signoff.logs import say_action
@@ -84,6 +86,7 @@ class Runs:
 
     Attributes:
         slots: places for calls in flight, over all plans and servers.
+        inquiries: what servers have asked, and wait to be told.
         clock: wakes plans that wait; set by the daemon.
         back_to_person: called with plan id, code and message after `returned` was recorded.
         note_changed: called with a plan id whenever its note should tell something new.
@@ -104,7 +107,9 @@ class Runs:
         self._locked_out: dict[str, datetime] = {}
         self._timetable = Timetable(parts, presence)
         self.slots = Slots(parts.settings.execution.concurrency)
+        self.inquiries = Inquiries()
         self.retry_delay = parts.settings.execution.retry_delay
+        self.answer_within = parts.settings.execution.answer_within
         self.clock: Clock | None = None
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._dependents: dict[str, set[str]] = {}
@@ -180,8 +185,8 @@ class Runs:
 
     @property
     def busy(self) -> bool:
-        """Is any run under way?"""
-        return bool(self._runs or self._timers)
+        """Is any run under way that does not just wait for a person's answer?"""
+        return bool(self._timers) or any(not run.asks for run, _ in self._runs.values())
 
     @asynccontextmanager
     async def halted(self, plan_id: str) -> AsyncIterator[None]:
@@ -399,6 +404,11 @@ class Runs:
             found = json.loads(data)
         return found
 
+    @property
+    def sequence(self) -> int:
+        """See `World.sequence`."""
+        return self._parts.state.sequence
+
     def state_of(self, plan_id: str) -> PlanState:
         """See `World.state_of`."""
         return self._parts.state.plans[plan_id]
@@ -462,11 +472,19 @@ class Runs:
         """See `World.shown`."""
         return self._parts.rules.redactor.json(value, set(secret))
 
-    async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
+    async def call(
+        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person
+    ) -> CallResult:
         """See `World.call`."""
         try:
             result = await self._parts.servers.call(
-                call.server, call.tool, dict(call.arguments), timeout=timeout, meta=meta, pin=pin
+                call.server,
+                call.tool,
+                dict(call.arguments),
+                timeout=timeout,
+                meta=meta,
+                pin=pin,
+                person=person,
             )
         except AuthenticationFailed as error:
             self._locked_out[call.server] = self._presence.now() + timedelta(seconds=LOCKED_OUT)

@@ -9,6 +9,7 @@ between leaves neither unknown.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
@@ -23,6 +24,7 @@ class Said:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._last: dict[str, str] = {}
+        self._read: dict[str, set[str]] = {}
 
     def so_far(self, plan_id: str) -> str | None:
         """Every line that may stand in the plan's section by the daemon's hand; None where not known."""
@@ -52,8 +54,17 @@ class Said:
         """The note holds this section now."""
         self._last[plan_id] = section
 
+    def have_read(self, plan_id: str, rows: Iterable[str]) -> None:
+        """These lines, on which a person typed, have been read for good: they are not kept any longer."""
+        self._read.setdefault(plan_id, set()).update(rows)
+
+    def read_for_good(self, plan_id: str) -> set[str]:
+        """The lines of a plan's section that have been."""
+        return self._read.get(plan_id, set())
+
     def forget(self, plan_id: str) -> None:
         """The plan has ended for good: its last section can be made again from the ledger."""
+        self._read.pop(plan_id, None)
         if self._last.pop(plan_id, None) is not None:
             try:
                 self._file(plan_id).unlink(missing_ok=True)

@@ -49,8 +49,18 @@ class Slots:
                 self.give_back()
             raise
 
+    def retake(self) -> None:
+        """Take a place that was lent for a while, at once, whether one is free or not.
+
+        There may then be more calls in flight than places, and none begins until that is over.
+        """
+        self._free -= 1
+
     def give_back(self) -> None:
         """Return a place; the next in line gets it at once."""
+        if self._free < 0:
+            self._free += 1
+            return
         while (line := self._next_line()) is not None:
             _, place = line.popleft()
             if not place.done():

@@ -15,7 +15,7 @@ from signoff.errors import SignoffError
 from signoff.evidence import Evidence, invalid, read_code, read_signed, split_signed
 from signoff.gesture import NoteFacts
 from signoff.ledger.entry import Event
-from signoff.model import Method, PlanState
+from signoff.model import JsonObject, Method, PlanState
 from signoff.parts import Parts
 from signoff.presence import Presence
 
@@ -41,6 +41,10 @@ class Witness:
         stale = found.problem is not None and found.problem[0] == "evidence-replayed"
         return Evidence() if stale else found
 
+    async def of_typed_code(self, plan: PlanState, typed: str) -> Evidence:
+        """What a one-time code comes to that was typed beside an answer."""
+        return await self._of_code(plan, typed)
+
     async def _of_code(self, plan: PlanState, typed: str) -> Evidence:
         codes = self._parts.state.codes
         found = read_code(
@@ -61,8 +65,8 @@ class Witness:
             )
         return found
 
-    async def of_signature(self, plan: PlanState, pasted: str) -> Evidence:
-        """What a statement and its signature, one after the other, come to."""
+    async def of_signature(self, plan: PlanState, pasted: str, about: JsonObject | None = None) -> Evidence:
+        """What a statement and its signature, one after the other, come to; `about` what an answer is."""
         parts = split_signed(pasted)
         if parts is None:
             return invalid(
@@ -84,6 +88,7 @@ class Witness:
             digest=plan.digest,
             now=self._presence.now(),
             nonces=self._parts.state.nonces,
+            about=about,
         )
         if found.problem is not None:
             return found

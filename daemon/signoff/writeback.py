@@ -23,16 +23,18 @@ from signoff.config import Folders
 from signoff.durable import Stamp
 from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, UnsafeFile
 from signoff.flow import origin_id
+from signoff.form import FormRefused
 from signoff.ledger.entry import Event
 from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status, StepStatus
-from signoff.note.splice import CannotSplice, set_keys, set_section, set_ticks
+from signoff.note.splice import CannotSplice, section_items, set_keys, set_section, set_ticks
 from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
 from signoff.presence import Presence
 from signoff.redact import secret_values
+from signoff.say.form import opened
 from signoff.say.questions import question_keys, question_section, where_it_stands
 from signoff.say.section import front_keys, section
-from signoff.say.view import PlanView
+from signoff.say.view import OpenQuestion, PlanView
 
 PACE = 0.25
 """Seconds between two writes to the note of a running plan."""
@@ -237,7 +239,7 @@ class WriteBack:
         if reading is None:
             return False
         status = state.status
-        view = self.view(state)
+        view = self.view(state, reading)
         told = section(view)
         new = self._project_bytes(reading, view, told)
         if new != reading.data:
@@ -291,11 +293,11 @@ class WriteBack:
     def _project_bytes(self, reading: observe.Reading, view: PlanView, told: str) -> bytes:
         plan_id = view.state.id
         try:
-            return projected(reading, plan_id, view, self._presence.said.so_far(plan_id), told)
+            return projected(reading, plan_id, view, self._known_rows(plan_id, told), told)
         except CannotSplice:
             if view.state.status is Status.PENDING:
                 raise  # a gesture that stands in it could not be undone: it is not shown for approval
-            return set_section(reading.data, told, previous=self._presence.said.so_far(plan_id))
+            return set_section(reading.data, told, previous=self._known_rows(plan_id, told))
 
     async def _move(self, state: PlanState, path: str, folder: Folder) -> list[Event]:
         """Put the note where it belongs; what is to be recorded of it."""
@@ -319,8 +321,8 @@ class WriteBack:
         self._presence.retire(plan_id)
         self._written_at.pop(plan_id, None)
 
-    def view(self, state: PlanState) -> PlanView:
-        """What there is to say about a plan."""
+    def view(self, state: PlanState, reading: observe.Reading | None = None) -> PlanView:
+        """What there is to say about a plan; with what is typed in its forms, where its note is given."""
         parts = self._parts
         frozen = self._presence.frozen(state.digest)
         assessment = self._presence.assessment(frozen) if frozen else None
@@ -338,7 +340,33 @@ class WriteBack:
             zone=get_localzone() or UTC,
             folders=folder_names(parts.settings.vault.folders),
             redactor=parts.rules.redactor,
+            questions=(questions := self._questions(state)),
+            typed=self._typed(state.id, reading) if questions and reading is not None else (),
         )
+
+    def _typed(self, plan_id: str, reading: observe.Reading) -> list[str]:
+        """What stands in the forms by a person's hand, and has not been read for good."""
+        done = self._presence.said.read_for_good(plan_id)
+        return [item for item in section_items(reading.data) if item not in done]
+
+    def _questions(self, state: PlanState) -> list[OpenQuestion]:
+        """What servers wait to be told, each with its form."""
+        found = []
+        for step in state.steps.values():
+            for question in step.open_questions:
+                kept = self._result(question.kept) if question.kept else None
+                if isinstance(kept, dict):
+                    with contextlib.suppress(FormRefused):  # what was kept was one when it was asked
+                        found.append(opened(step, question, kept))
+        return found
+
+    def _known_rows(self, plan_id: str, told: str) -> str | None:
+        """Every line of a section that is no remark: the daemon's, those carried on, and those read."""
+        so_far = self._presence.said.so_far(plan_id)
+        if so_far is None:
+            return None
+        read = [f"> {row}" for row in self._presence.said.read_for_good(plan_id)]
+        return "\n".join([so_far, told, *read])
 
     def _results(self, state: PlanState) -> dict[str, JsonObject]:
         results: dict[str, JsonObject] = {}

@@ -233,6 +233,36 @@ def resolve(
 
 
 @app.command()
+def answer(
+    context: typer.Context,
+    plan: Plan,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="Its id or number.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE...", help="Without any, shows the question.")
+    ] = None,
+    *,
+    accept: Annotated[bool, typer.Option("--accept", help="Send it as it is, with the defaults.")] = False,
+    decline: Annotated[bool, typer.Option("--decline", help="Tell the server that you will not.")] = False,
+    question: Annotated[
+        int | None, typer.Option("--question", help="Which, where there are several.")
+    ] = None,
+    code: Annotated[str, typer.Option("--code", help="A one-time code, where the plan needs one.")] = "",
+    sign: Annotated[
+        Path | None, typer.Option("--sign", metavar="KEY", help="Sign the answer with this SSH key.")
+    ] = None,
+    by: As = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Answer what a server asks in the middle of a call."""
+    from signoff.cli import answer as answering
+
+    asked = _asked(context, config, as_json=as_json)
+    given = answering.Given(values or (), accept, decline, question, by, code, sign)
+    _end(answering.answer(_project(asked), plan, step, given, as_json=asked.as_json))
+
+
+@app.command()
 def retry(context: typer.Context, plan: Plan, *, config: Config = None, as_json: Json = False) -> None:
     """Show a stopped plan for approval again. Finished steps stay finished."""
     from signoff.cli import decisions

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from signoff.cli.answer import as_object as asked_as_object
+from signoff.cli.answer import open_question, say_questions
 from signoff.cli.find import find_plan
 from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN, Cell
@@ -31,7 +33,7 @@ def show(project: Project, named: str, *, as_json: bool) -> None:
     arguments = shown_arguments(project, plan)
     _hide_secrets(project, plan)
     if as_json:
-        SCREEN.json(as_object(plan, arguments))
+        SCREEN.json(as_object(plan, arguments, project))
     else:
         _say(project, plan, arguments)
 
@@ -93,8 +95,8 @@ def _frozen(project: Project, plan: PlanState) -> FrozenPlan | None:
         return None
 
 
-def as_object(plan: PlanState, arguments: dict[str, Json]) -> JsonObject:
-    """The plan as JSON."""
+def as_object(plan: PlanState, arguments: dict[str, Json], project: Project) -> JsonObject:
+    """The plan as JSON; with the forms of open questions."""
     approvals: list[Json] = [
         {
             "approver": given.approver,
@@ -122,7 +124,10 @@ def as_object(plan: PlanState, arguments: dict[str, Json]) -> JsonObject:
         "reason": plan.reason,
         "message": plan.message,
         "progress": progress(plan),
-        "steps": [_step(step, arguments.get(step.id)) for step in plan.steps.values()],
+        "steps": [
+            _step(step, arguments.get(step.id)) | {"questions": _questions(project, plan, step)}
+            for step in plan.steps.values()
+        ],
         "approvals": approvals,
     }
 
@@ -141,6 +146,15 @@ def _step(step: StepState, arguments: Json) -> JsonObject:
         "until": step.until,
         "attempts": [_attempt(attempt) for attempt in step.attempts],
     }
+
+
+def _questions(project: Project, plan: PlanState, step: StepState) -> list[Json]:
+    """What was asked in a step; of what is open, the whole form."""
+    found: list[Json] = []
+    for question in step.questions:
+        asked = None if question.action else open_question(project, plan, question.number)
+        found.append(asdict(question) | ({"form": asked_as_object(asked)} if asked else {}))
+    return found
 
 
 def _attempt(attempt: Attempt) -> JsonObject:
@@ -171,6 +185,7 @@ def _say(project: Project, plan: PlanState, arguments: dict[str, Json]) -> None:
         SCREEN.line()
         SCREEN.line(f"{plan.message} ({plan.reason})" if plan.reason else plan.message)
         SCREEN.line(advice(plan.reason))
+    say_questions(project, plan)
     _say_steps(plan, arguments)
     _say_approvals(plan)
 

@@ -47,7 +47,8 @@ def counts(state: State) -> dict[str, int]:
 
 def waiting_for(plan: PlanState, approvers: Iterable[Approver]) -> list[str]:
     """Whom a plan waits for: those who may still approve it, or, of an unknown outcome, all approvers."""
-    if plan.status is Status.UNKNOWN:
+    asked = any(step.open_questions for step in plan.steps.values())
+    if plan.status is Status.UNKNOWN or asked:
         return [approver.name for approver in approvers]
     if plan.status is not Status.PENDING:
         return []

@@ -31,7 +31,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "vault.folders": ("inbox", "pending", "approved", "done", "failed", "rejected"),
     "logs": ("path",),
     "approval": ("ttl", "code_window"),
-    "execution": ("timeout", "retries", "retry_delay", "concurrency"),
+    "execution": ("timeout", "retries", "retry_delay", "concurrency", "answer_within"),
     "health": ("interval",),
 }
 """Every setting that the environment may override, by its table."""
@@ -91,12 +91,14 @@ class ExecutionSettings:
         retries: how often a call that provably was not sent is tried again.
         retry_delay: seconds before the first retry; doubled each time.
         concurrency: calls in flight, all servers together.
+        answer_within: seconds for which a server's question in the middle of a call waits for its answer.
     """
 
     timeout: float
     retries: int
     retry_delay: float
     concurrency: int
+    answer_within: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ def _execution(section: Section) -> ExecutionSettings:
         retries=section.whole("retries", 3, least=0, most=100),
         retry_delay=section.seconds("retry_delay", "2s"),
         concurrency=section.whole("concurrency", 8, least=1, most=1000),
+        answer_within=section.seconds("answer_within", "1h", least=1),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from signoff.errors import CallError, GateRefused, SignoffError
+from signoff.execution.asking import Asking, Place
 from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence
 from signoff.execution.world import Begin, Ended, World, now, stamp
@@ -19,17 +20,24 @@ from signoff.redact import secret_values
 from signoff.sequel import Sequel, class_of, sequel
 
 EARLIER = "An earlier attempt was sent, and it is not known whether that one happened."
+ANSWER_MISSING = "answer-missing"
 STOPPED = "The daemon was stopped during the call."
 
 
-async def make(world: World, begin: Begin) -> Ended:
-    """Make the call, and give its place back; never raises for what a server or a cancellation does."""
+async def make(world: World, begin: Begin, plan_id: str, stop: asyncio.Event) -> Ended:
+    """Make the call, and give its place back; never raises for what a server or a cancellation does.
+
+    What the server asks meanwhile is put to a person, until `stop` is set.
+    """
+    asking = Asking(world, begin, plan_id, stop, Place(world))
     clock = asyncio.get_running_loop().time
     start = clock()
     result: CallResult | None = None
     error: SignoffError | None = None
     try:
-        result = await world.call(begin.call, timeout=begin.terms.timeout, meta=begin.meta, pin=begin.pin)
+        result = await world.call(
+            begin.call, timeout=begin.terms.timeout, meta=begin.meta, pin=begin.pin, person=asking.person
+        )
     except SignoffError as failed:
         error = failed
     except asyncio.CancelledError:
@@ -37,8 +45,30 @@ async def make(world: World, begin: Begin) -> Ended:
     except Exception as defect:  # noqa: BLE001  whatever went wrong in here, the call may have gone out
         error = SignoffError(f"Making the call failed: {defect!r}.", code="outcome-unknown")
     finally:
-        world.slots.give_back()
-    return Ended(begin, result, error, (clock() - start) * 1000)
+        asking.close()
+    replies = tuple(reply.action for reply in asking.replies)
+    return Ended(begin, result, error, (clock() - start) * 1000, replies)
+
+
+def unanswered(ended: Ended) -> GateRefused | None:
+    """Why the steps after a call wait for a person: it ended well, but without the answer it asked for.
+
+    What it did is done. But the plan was approved by somebody who took it that the call gets what it asks.
+    """
+    missing = next((action for action in ended.replies if action != "accept"), None)
+    if ended.result is None or missing is None or ended.begin.step.continue_on_error:
+        return None
+    how = "was declined" if missing == "decline" else "was not answered"
+    return GateRefused(
+        f"Step {ended.begin.step.id} has ended, but what its server asked {how}. See what it answered before "
+        "the steps after it run.",
+        code=ANSWER_MISSING,
+    )
+
+
+def is_unanswered(refusal: GateRefused | None) -> bool:
+    """Is this what `unanswered` gave?"""
+    return refusal is not None and refusal.code == ANSWER_MISSING
 
 
 def stopped() -> SignoffError:

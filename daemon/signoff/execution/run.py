@@ -89,6 +89,8 @@ class Run:
                 await self._loop()
         finally:
             await self._leave()
+        if landing.is_unanswered(self.refusal) and self._flow.verdict() is not None:
+            self.refusal = None  # nothing comes after it
         trouble = self._outbox.trouble
         if self.refusal is None and trouble is None:
             return await self._conclude()
@@ -124,6 +126,14 @@ class Run:
         self.stop.set()
         for task in self._flying:
             task.cancel()
+
+    @property
+    def asks(self) -> bool:
+        """Does it do nothing but wait for a person's answer?"""
+        open_ones = {
+            step.id for step in self.world.state_of(self.plan_id).steps.values() if step.open_questions
+        }
+        return bool(self._flying) and {begin.step.id for begin in self._flying.values()} <= open_ones
 
     # ------------------------------------------------------------ the loop
 
@@ -353,7 +363,7 @@ class Run:
         self._flow.until.pop(step, None)
         self.world.said(self.plan_id, step, "CALL", f"{call.name} attempt {begin.attempt}")
         self.world.said(self.plan_id, step, "PARAMS", text_of(begin.intent.data["arguments"]))
-        self._flying[asyncio.ensure_future(landing.make(self.world, begin))] = begin
+        self._flying[asyncio.ensure_future(landing.make(self.world, begin, self.plan_id, self.stop))] = begin
         self.world.progressed(self.plan_id)
 
     async def _take_landed(self) -> None:
@@ -368,6 +378,7 @@ class Run:
             self._flow.mark(begin.step.id, landed.status)
             self._outbox.events.append(landed.event)
             self.refusal = landed.refusal or self.refusal
+            self.refusal = self.refusal or landing.unanswered(ended)
 
     # ------------------------------------------------------------ recording
 

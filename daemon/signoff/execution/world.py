@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from signoff.approval import Facts
 from signoff.errors import SignoffError
+from signoff.inquiries import Inquiries
 from signoff.ledger.entry import Event
-from signoff.model import Call, CallResult, FrozenPlan, FrozenStep, Json, JsonObject, PlanState
+from signoff.model import (
+    Call,
+    CallResult,
+    FrozenPlan,
+    FrozenStep,
+    Inquiry,
+    Json,
+    JsonObject,
+    PlanState,
+    Reply,
+)
 from signoff.slots import Slots
+
+Person: TypeAlias = Callable[[Inquiry], Awaitable[Reply]]
+"""Answers what a server asks during a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,13 @@ class World(Protocol):
     """What a run needs of everything around it."""
 
     slots: Slots
+    inquiries: Inquiries
     retry_delay: float
+    answer_within: float
+
+    @property
+    def sequence(self) -> int:
+        """The number of the ledger's last entry."""
 
     async def facts(self, plan_id: str) -> Facts:
         """What the gate looks at, read afresh."""
@@ -81,8 +101,10 @@ class World(Protocol):
     def shown(self, value: Json, secret: Iterable[str]) -> Json:
         """A value as a person approves it: redacted, in full."""
 
-    async def call(self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject) -> CallResult:
-        """Make the call; raises the `CallError` classes and `PinChanged`."""
+    async def call(
+        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person
+    ) -> CallResult:
+        """Make the call; raises the `CallError` classes and `PinChanged`. `person` answers the server."""
 
     def progressed(self, plan_id: str) -> None:
         """Something happened that the note should tell."""
@@ -107,12 +129,16 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A call that ended: with a result or with an error."""
+    """A call that ended: with a result or with an error.
+
+    `replies` are what the server was told to its questions: `accept`, `decline` or `cancel`.
+    """
 
     begin: Begin
     result: CallResult | None
     error: SignoffError | None
     milliseconds: float
+    replies: tuple[str, ...] = ()
 
 
 def now() -> datetime:

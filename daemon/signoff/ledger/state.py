@@ -17,6 +17,9 @@ approved      method, expires, gesture, note (SHA-256 of the note's bytes), comp
 started       resumed: the approval is consumed from here on
 intent        a call is about to leave: arguments (redacted), key
 outcome       class, reason, message, summary, result (blob), until
+asked         question (its number), mode, message, fields, kept (blob), until: a server asks in the
+              middle of a call
+answered      question, action (`accept`, `decline`, `cancel`), reason, answer, via, method, nonce
 added         of, name, action, call, item: an item of a `for_each`, or an undo, is a step of its own now
 occurrence    at, run, note, missed: a repeating plan has a run, which is a plan of its own
 step          status, reason, message, until: a step changed without a call
@@ -35,16 +38,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from signoff.evidence import Codes
+from signoff.ledger.data import object_of, optional_of, text_of, time_of, word_of
 from signoff.ledger.entry import Entry
+from signoff.ledger.questions import answered, asked, close_questions
 from signoff.model import (
     FINAL,
     Approval,
     Attempt,
-    Json,
     JsonObject,
     Method,
     OutcomeClass,
@@ -133,7 +136,7 @@ class State:
             self.codes.wrong.clear()
         elif entry.event == "refused" and entry.data.get("reason") == "code-wrong":
             self.codes.refuse(datetime.fromisoformat(entry.time))
-        elif entry.event == "approved" and isinstance(nonce, str):
+        elif entry.event in {"approved", "answered"} and isinstance(nonce, str):
             self.nonces.add(nonce)
 
     def retire(self, plan_id: str) -> None:
@@ -203,97 +206,61 @@ def history(plan_id: str, entries: Iterable[Entry]) -> PlanState | None:
 # ---------------------------------------------------------------- how each event changes a plan
 
 
-def _text(data: JsonObject, key: str, default: str = "") -> str:
-    value = data.get(key)
-    return value if isinstance(value, str) else default
-
-
-def _optional(data: JsonObject, key: str) -> str | None:
-    value = data.get(key)
-    return value if isinstance(value, str) else None
-
-
-def _object(value: Json) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _time(data: JsonObject, key: str) -> str | None:
-    """A moment that can be compared: ISO 8601 with a zone; None where it is none."""
-    value = _optional(data, key)
-    if value is None:
-        return None
-    try:
-        return value if datetime.fromisoformat(value).tzinfo is not None else None
-    except ValueError:
-        return None
-
-
-Word = TypeVar("Word", bound=StrEnum)
-
-
-def _word(kind: type[Word], data: JsonObject, key: str, default: Word) -> Word:
-    """A value of an enumeration; the default for one that this program does not know."""
-    try:
-        return kind(_text(data, key))
-    except ValueError:
-        return default
-
-
 def _frozen_state(entry: Entry, before: Ended | None) -> PlanState:
     data = entry.data
     listed = data.get("steps")
-    steps = [_frozen_step(_object(item)) for item in (listed if isinstance(listed, list) else [])]
+    steps = [_frozen_step(object_of(item)) for item in (listed if isinstance(listed, list) else [])]
     begun = any(step.attempts for step in steps)
     spent = data.get("spent")
     return PlanState(
         id=entry.plan or "",
-        title=_text(data, "title"),
-        path=_text(data, "path"),
+        title=text_of(data, "title"),
+        path=text_of(data, "path"),
         digest=entry.digest or "",
         status=Status.PENDING,
-        risk=_text(data, "risk", "medium"),
-        needs=_object(data.get("needs")),
+        risk=text_of(data, "risk", "medium"),
+        needs=object_of(data.get("needs")),
         frozen=entry.time,
         presentation=before.presentation + 1 if before else 1,
-        proposed_by=_optional(data, "proposed_by"),
-        priority=_text(data, "priority", "normal"),
-        expires=_time(data, "expires"),
+        proposed_by=optional_of(data, "proposed_by"),
+        priority=text_of(data, "priority", "normal"),
+        expires=time_of(data, "expires"),
         steps={step.id: step for step in steps},
-        replaces=_optional(data, "replaces"),
-        parent=_optional(data, "parent"),
+        replaces=optional_of(data, "replaces"),
+        parent=optional_of(data, "parent"),
         spent=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
         run=before.run if before else 0,
         started=before.started if before and begun else None,
-        reason=_text(data, "reason"),
-        message=_text(data, "message"),
+        reason=text_of(data, "reason"),
+        message=text_of(data, "message"),
     )
 
 
 def _frozen_step(item: JsonObject) -> StepState:
     step = StepState(
-        id=_text(item, "id"),
-        name=_text(item, "name"),
-        action=_text(item, "action"),
-        call=_text(item, "call"),
-        risk=_text(item, "risk", "medium"),
+        id=text_of(item, "id"),
+        name=text_of(item, "name"),
+        action=text_of(item, "action"),
+        call=text_of(item, "call"),
+        risk=text_of(item, "risk", "medium"),
     )
     kept = item.get("kept")
     if not isinstance(kept, dict):
         return step
-    step.status = _word(StepStatus, kept, "status", StepStatus.UNKNOWN)
+    step.status = word_of(StepStatus, kept, "status", StepStatus.UNKNOWN)
     number = kept.get("attempt")
     if isinstance(number, int):
         done = step.status is StepStatus.DONE
         step.attempts.append(
             Attempt(
                 number=number,
-                server=_text(kept, "server"),
-                tool=_text(kept, "tool"),
-                started=_text(kept, "started"),
+                server=text_of(kept, "server"),
+                tool=text_of(kept, "tool"),
+                started=text_of(kept, "started"),
                 outcome=OutcomeClass.DONE if done else OutcomeClass.UNKNOWN,
-                ended=_optional(kept, "ended"),
-                summary=_text(kept, "summary"),
-                result=_optional(kept, "result"),
+                ended=optional_of(kept, "ended"),
+                summary=text_of(kept, "summary"),
+                result=optional_of(kept, "result"),
             )
         )
     return step
@@ -305,27 +272,27 @@ def _presented(plan: PlanState, entry: Entry) -> None:
 
 
 def _moved(plan: PlanState, entry: Entry) -> None:
-    plan.path = _text(entry.data, "to", plan.path)
+    plan.path = text_of(entry.data, "to", plan.path)
 
 
 def _approved(plan: PlanState, entry: Entry) -> None:
     if entry.digest is None or entry.digest != plan.digest:
         return
-    expires = _time(entry.data, "expires")
+    expires = time_of(entry.data, "expires")
     if entry.approver is not None and expires is not None:  # None: the policy asks for no approval
         plan.approvals = [given for given in plan.approvals if given.approver != entry.approver]
         plan.approvals.append(
             Approval(
                 approver=entry.approver,
-                method=_word(Method, entry.data, "method", Method.AUTO),
+                method=word_of(Method, entry.data, "method", Method.AUTO),
                 time=entry.time,
                 expires=expires,
                 digest=entry.digest,
                 presentation=plan.presentation,
             )
         )
-    plan.note_at_approval = _optional(entry.data, "note")
-    plan.gesture_at_approval = _optional(entry.data, "gesture")
+    plan.note_at_approval = optional_of(entry.data, "note")
+    plan.gesture_at_approval = optional_of(entry.data, "gesture")
     plan.reason = plan.message = ""
     if entry.data.get("complete") is True:
         plan.status = Status.APPROVED
@@ -367,46 +334,47 @@ def _outcome(plan: PlanState, entry: Entry) -> None:
     if attempt is None:
         return
     data = entry.data
-    attempt.outcome = _word(OutcomeClass, data, "class", OutcomeClass.UNKNOWN)
+    attempt.outcome = word_of(OutcomeClass, data, "class", OutcomeClass.UNKNOWN)
     attempt.ended = entry.time
-    attempt.reason = _text(data, "reason")
-    attempt.message = _text(data, "message")
-    attempt.summary = _text(data, "summary")
-    attempt.result = _optional(data, "result")
-    attempt.cached_at = _time(data, "cached_at")
-    step.until = _time(data, "until")
+    attempt.reason = text_of(data, "reason")
+    attempt.message = text_of(data, "message")
+    attempt.summary = text_of(data, "summary")
+    attempt.result = optional_of(data, "result")
+    attempt.cached_at = time_of(data, "cached_at")
+    step.until = time_of(data, "until")
     step.status = StepStatus.WAITING if data.get("again") is True else STEP_AFTER[attempt.outcome]
     step.reason, step.message = attempt.reason, attempt.message
+    close_questions(plan, step, attempt, entry)
 
 
 def _added(plan: PlanState, entry: Entry) -> None:
     """An item of a `for_each`, or the undo of a step, as a call of its own."""
     if entry.step is None or entry.step in plan.steps:
         return
-    of = plan.steps.get(_text(entry.data, "of"))
+    of = plan.steps.get(text_of(entry.data, "of"))
     plan.steps[entry.step] = StepState(
         id=entry.step,
-        name=_text(entry.data, "name"),
-        action=_text(entry.data, "action"),
-        call=_text(entry.data, "call"),
+        name=text_of(entry.data, "name"),
+        action=text_of(entry.data, "action"),
+        call=text_of(entry.data, "call"),
         risk=of.risk if of else "medium",
     )
 
 
 def _occurrence(plan: PlanState, entry: Entry) -> None:
     plan.run += 1
-    plan.last_due = _optional(entry.data, "at")
-    plan.occurrences = [*plan.occurrences, _text(entry.data, "note")][-RECENT:]
+    plan.last_due = optional_of(entry.data, "at")
+    plan.occurrences = [*plan.occurrences, text_of(entry.data, "note")][-RECENT:]
 
 
 def _step(plan: PlanState, entry: Entry) -> None:
     step = plan.steps.get(entry.step or "")
     if step is None:
         return
-    step.status = _word(StepStatus, entry.data, "status", step.status)
-    step.reason = _text(entry.data, "reason")
-    step.message = _text(entry.data, "message")
-    step.until = _time(entry.data, "until")
+    step.status = word_of(StepStatus, entry.data, "status", step.status)
+    step.reason = text_of(entry.data, "reason")
+    step.message = text_of(entry.data, "message")
+    step.until = time_of(entry.data, "until")
 
 
 def _resolved(plan: PlanState, entry: Entry) -> None:
@@ -442,15 +410,15 @@ def _go_on(plan: PlanState) -> None:
 
 def _waiting(plan: PlanState, entry: Entry) -> None:
     plan.status = Status.SCHEDULED if entry.data.get("scheduled") is True else Status.WAITING
-    plan.reason = _text(entry.data, "reason")
-    plan.message = _text(entry.data, "message")
-    plan.until = _time(entry.data, "until")
+    plan.reason = text_of(entry.data, "reason")
+    plan.message = text_of(entry.data, "message")
+    plan.until = time_of(entry.data, "until")
 
 
 def _returned(plan: PlanState, entry: Entry) -> None:
     final = entry.data.get("final")
     if isinstance(final, dict):  # what was outside its limits is what is asked for now
-        plan.exceptions[_text(final, "step")] = _text(final, "sha256")
+        plan.exceptions[text_of(final, "step")] = text_of(final, "sha256")
     else:
         plan.exceptions.clear()
     plan.status = Status.PENDING
@@ -460,19 +428,19 @@ def _returned(plan: PlanState, entry: Entry) -> None:
     plan.approvals = []
     plan.note_at_approval = plan.gesture_at_approval = None
     plan.until = None
-    plan.reason = _text(entry.data, "reason")
-    plan.message = _text(entry.data, "message")
+    plan.reason = text_of(entry.data, "reason")
+    plan.message = text_of(entry.data, "message")
     for step in plan.steps.values():
         if step.status in {StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED}:
             step.status = StepStatus.PENDING
 
 
 def _finished(plan: PlanState, entry: Entry) -> None:
-    plan.status = _word(Status, entry.data, "status", Status.FAILED)
+    plan.status = word_of(Status, entry.data, "status", Status.FAILED)
     plan.finished = entry.time
     plan.until = None
-    plan.reason = _text(entry.data, "reason")
-    plan.message = _text(entry.data, "message")
+    plan.reason = text_of(entry.data, "reason")
+    plan.message = text_of(entry.data, "message")
     if plan.status is Status.UNKNOWN and not _asks(plan):
         _go_on(plan)  # it was answered in the moment before
 
@@ -480,8 +448,8 @@ def _finished(plan: PlanState, entry: Entry) -> None:
 def _refused(plan: PlanState, entry: Entry) -> None:
     if entry.data.get("copy") is True:
         return
-    plan.reason = _text(entry.data, "reason")
-    plan.message = _text(entry.data, "message")
+    plan.reason = text_of(entry.data, "reason")
+    plan.message = text_of(entry.data, "message")
 
 
 _CHANGES: dict[str, Callable[[PlanState, Entry], None]] = {
@@ -491,6 +459,8 @@ _CHANGES: dict[str, Callable[[PlanState, Entry], None]] = {
     "started": _started,
     "intent": _intent,
     "outcome": _outcome,
+    "asked": asked,
+    "answered": answered,
     "added": _added,
     "occurrence": _occurrence,
     "step": _step,

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from signoff.form import FORMAT_WORDS, Field, Form, FormRefused, Kind, read_answers
-from signoff.model import Method, Question, StepState
+from signoff.form import FORMAT_WORDS, Field, Form, Kind, read_answers, read_form
+from signoff.model import Inquiry, JsonObject, Method, Question, StepState
 from signoff.redact import Redactor, looks_secret
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import shell_word
@@ -27,10 +27,20 @@ BOTH = "both"
 """Both boxes of a question are ticked, which is no answer."""
 UNFIT = "answer-unfit"
 """The reason code of an answer that does not fit its form."""
-LONGEST_URL = 2000
 
 _BOX = re.compile(rf"({SEND}|{DONE_IT}|{DECLINE}) \(question ([0-9]{{1,15}})\)")
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def opened(step: StepState, question: Question, kept: JsonObject) -> OpenQuestion:
+    """A question with its form, from the blob that it is kept in.
+
+    Raises:
+        FormRefused: it is no form any more.
+    """
+    inquiry = Inquiry.of_json(kept)
+    return OpenQuestion(
+        step, question, inquiry, Form() if inquiry.mode == "url" else read_form(inquiry.schema)
+    )
 
 
 # ---------------------------------------------------------------- the question, to be answered
@@ -110,22 +120,6 @@ def _address(view: PlanView, asked: OpenQuestion) -> list[str]:
     ]
 
 
-def require_address(url: str) -> None:
-    """Is this an address that a person may be shown?
-
-    Raises:
-        FormRefused: it is not; the question is declined.
-    """
-    try:
-        parts = urlsplit(url)
-        host, user = parts.hostname or "", parts.username
-    except ValueError:
-        host, user, parts = "", None, urlsplit("")
-    safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)
-    if not host or not safe or user is not None or len(url) > LONGEST_URL or re.search(r"[\s\x00-\x1f]", url):
-        raise FormRefused("It wants you to go to an address that is not a plain https one.")
-
-
 def field_row(question: Question, number: int, field: Field, redactor: Redactor) -> str:
     """The daemon's part of a field's line: number, name, and in brackets what it takes."""
 
@@ -180,7 +174,7 @@ def _boxes(view: PlanView, asked: OpenQuestion) -> list[str]:
     method = view.requirement.method
     lines: list[str] = []
     if method is Method.CODE:
-        lines += [code_row(asked.question), ""]
+        lines += [_filled(code_row(asked.question), view.typed), ""]
     if method is not Method.SIGNATURE:
         lines.append(f"- [ ] {box(asked.question, DONE_IT if asked.inquiry.mode == 'url' else SEND)}")
     return [*lines, f"- [ ] {box(asked.question, DECLINE)}"]
@@ -234,6 +228,11 @@ def typed_texts(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -
 def typed_code(items: Sequence[str], question: Question) -> str:
     """The one-time code that was typed beside an answer; empty where there is none."""
     return _typed(items, code_row(question))
+
+
+def code_rows(items: Sequence[str], question: Question) -> list[str]:
+    """The lines with a code for a question: read once, whatever becomes of it, then nowhere."""
+    return [text for text in items if text.startswith(code_row(question)) and text != code_row(question)]
 
 
 def _typed(items: Sequence[str], row: str) -> str:

@@ -34,7 +34,7 @@ def number_of(view: PlanView, step: StepState) -> int:
 
 def _state(view: PlanView, step: StepState) -> str:
     said = [_stands(view, step)]
-    if step.message or step.reason:
+    if (step.message or step.reason) and not step.open_questions:
         said.append(reason_of(view, step.reason, step.message))
     if step.resolved_by:
         said.append(f"answered by {code(step.resolved_by)}")
@@ -52,6 +52,8 @@ def _stands(view: PlanView, step: StepState) -> str:
         return f"✓ done{when}"
     if step.status is StepStatus.RUNNING:
         return f"running since{_at(view, last.started)}" if last else "running"
+    if step.open_questions:
+        return "waiting for your answer"
     if step.status is StepStatus.WAITING:
         return f"waiting until{_at(view, step.until)}" if step.until else "waiting"
     return {
