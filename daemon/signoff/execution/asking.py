@@ -16,6 +16,7 @@ import orjson
 from loguru import logger
 
 from signoff.approval import admit
+from signoff.canonical import sha256_hex
 from signoff.errors import GateRefused, LedgerError
 from signoff.execution.world import Begin, World, now, stamp
 from signoff.form import Form, FormRefused, read_form, require_address
@@ -112,7 +113,8 @@ class Asking:
         until = self._until()
         self.place.lend()
         try:
-            await self.world.record([await self._asked(pending, inquiry, form, until)])
+            kept = orjson.dumps(inquiry.to_json())
+            await self.world.record([self._asked(pending, inquiry, form, until, kept)], [kept])
             self.world.said(self.plan_id, self.begin.step.id, "ASKED", inquiry.message)
             self.world.progressed(self.plan_id)
             return await self._wait(pending, until)
@@ -173,13 +175,12 @@ class Asking:
 
     # ------------------------------------------------------------ what is recorded
 
-    async def _asked(self, pending: Pending, inquiry: Inquiry, form: Form, until: datetime) -> Event:
-        kept = await self.world.keep(orjson.dumps(inquiry.to_json()))
+    def _asked(self, pending: Pending, inquiry: Inquiry, form: Form, until: datetime, kept: bytes) -> Event:
         data: JsonObject = {
             "mode": inquiry.mode,
             "message": self._said(inquiry.message),
             "fields": [each.name for each in form.fields],
-            "kept": kept,
+            "kept": sha256_hex(kept),
             "until": stamp(until),
         }
         return self._event("asked", pending, data)
