@@ -19,6 +19,7 @@ from signoff.errors import (
 )
 from signoff.servers.http import retry_after
 from signoff.servers.pool import PinChanged
+from signoff.servers.proxies import proxy_for
 
 
 @pytest.fixture
@@ -242,3 +243,23 @@ async def test_over_http_too_a_definition_is_compared_right_before_the_write(stu
 async def test_many_calls_at_once_each_get_their_own_answer(stub, pool):
     results = await asyncio.gather(*(call(pool, "look", text=str(n), timeout=30) for n in range(60)))
     assert [result.text for result in results] == [f"ok: {n}" for n in range(60)]
+
+
+@pytest.mark.promise("8")
+async def test_a_server_is_asked_through_the_proxy_that_the_environment_names(stub, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{stub.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    project = Project(tmp_path).server("web", url="http://mcp.example/mcp")
+    async with project.pool() as pool:
+        await available(pool, "web")
+        assert (await pool.call("web", "record", {"text": "through"}, timeout=10)).text == "ok: through"
+    assert {headers["host"] for headers in stub.headers} == {"mcp.example"}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/mcp", "http://localhost/mcp", "http://[::1]:1/mcp"])
+def test_this_machine_itself_is_never_asked_through_a_proxy(monkeypatch, url):
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    assert proxy_for(url) is None
+    assert proxy_for("http://elsewhere.example/mcp") == "http://proxy.example:3128"
+    monkeypatch.setenv("no_proxy", "elsewhere.example")
+    assert proxy_for("http://elsewhere.example/mcp") is None

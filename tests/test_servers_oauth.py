@@ -9,16 +9,19 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from typing import ClassVar
 
+import httpx2
 import pytest
 
 from servers.http_stub import HttpStub
 from servers.kit import Project, available
 from servers.oauth_stub import OAuthStub
 from signoff.errors import AuthenticationFailed, ConfigError, RequestRefused
+from signoff.servers import address, vetted
 from signoff.servers.address import refusal
 from signoff.servers.login import login
-from signoff.servers.tokens import Grant, TokenStore
+from signoff.servers.tokens import Grant, TokenAuth, TokenStore
 
 
 @pytest.fixture
@@ -32,11 +35,11 @@ def project(tmp_path, stub):
     return Project(tmp_path).server("web", url=stub.url)
 
 
-def browser(address):
+def browser(page_address):
     """A browser: opens the page and follows it back, in a thread of its own."""
 
     def open_page():
-        with urllib.request.urlopen(address, timeout=10) as page:
+        with urllib.request.urlopen(page_address, timeout=10) as page:
             page.read()
 
     threading.Thread(target=open_page, daemon=True).start()
@@ -62,6 +65,8 @@ async def test_a_person_logs_in_through_the_browser_and_the_server_is_there_from
     assert [asked["grant_type"] for asked in stub.grants] == ["authorization_code"]
     assert stub.grants[0]["client_id"] == "registered"
     assert stub.grants[0]["code_verifier"]
+    assert stub.grants[0]["resource"] == stub.url
+    assert stub.grants[0]["redirect_uri"].startswith("http://127.0.0.1:")
     async with project.pool(tokens=project.root / "oauth") as pool:
         await available(pool, "web")
 
@@ -97,6 +102,7 @@ async def test_an_expired_token_is_refreshed_once_for_all_calls_that_wait_for_it
         )
     assert len(results) == len(stub.calls) == 10
     assert [asked["grant_type"] for asked in stub.grants] == ["authorization_code", "refresh_token"]
+    assert stub.grants[1]["resource"] == stub.url
     kept = store.read("web", stub.url)
     assert kept.access != grant.access
     assert kept.refresh == "refresh-2"
@@ -111,11 +117,13 @@ async def test_calls_go_on_while_a_token_that_is_about_to_expire_is_refreshed(pr
     stub.delay = 3.0
     async with project.pool(tokens=project.root / "oauth") as pool:
         await available(pool, "web")
-        for number in range(5):
-            await pool.call("web", "record", {"text": str(number)}, timeout=2)
+        results = await asyncio.gather(
+            *(pool.call("web", "record", {"text": str(number)}, timeout=2.5) for number in range(10))
+        )
+        assert len(results) == len(stub.calls) == 10
         used = {headers.get("authorization") for headers in stub.headers}
     assert used == {f"Bearer {grant.access}"}
-    assert len(stub.grants) == 2
+    assert [asked["grant_type"] for asked in stub.grants] == ["authorization_code", "refresh_token"]
 
 
 @pytest.mark.promise("7")
@@ -151,8 +159,8 @@ async def test_client_credentials_need_nobody(tmp_path, stub):
         with pytest.raises(Exception, match="HTTP 400") as caught:
             await pool.call("web", "record", {"text": "y"}, timeout=10)
         assert caught.value.detail == "I saw *** and ***"
-    assert [(asked["grant_type"], asked["scope"]) for asked in stub.grants] == [
-        ("client_credentials", "all")
+    assert [(asked["grant_type"], asked["scope"], asked["resource"]) for asked in stub.grants] == [
+        ("client_credentials", "all", stub.url)
     ] * 2
     assert "robot-secret" not in repr(project.configs(**environ))
 
@@ -196,6 +204,81 @@ async def test_a_login_that_was_turned_down_says_why(project):
     with pytest.raises(RequestRefused) as caught:
         await login(project.configs()["web"], turned_down)
     assert "Not you" in caught.value.message
+
+
+@pytest.mark.promise("8")
+@pytest.mark.parametrize("state", ["another", None])
+async def test_a_login_that_comes_back_with_another_state_is_not_ours(project, stub, state):
+    """Somebody else's code, slipped to us, would have us act in their account."""
+
+    def another(address):
+        asked = urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)
+        given = {"code": "theirs"} | ({} if state is None else {"state": state})
+        browser(f"{asked['redirect_uri'][0]}?{urllib.parse.urlencode(given)}")
+
+    with pytest.raises(RequestRefused) as caught:
+        await login(project.configs()["web"], another)
+    assert "state" in caught.value.message.lower()
+    assert stub.grants == []
+
+
+class Recorded(httpx2.AsyncHTTPTransport):
+    """Sends nothing, and remembers what it was to send."""
+
+    asked: ClassVar[list[httpx2.Request]] = []
+
+    async def handle_async_request(self, request):
+        self.asked.append(request)
+        if request.url.host == "2606:4700::1":
+            raise httpx2.ConnectError("no way there")
+        return httpx2.Response(200, json={"access_token": "new"})
+
+
+@pytest.mark.promise("8")
+async def test_a_name_is_looked_up_once_and_what_was_checked_is_what_is_asked(monkeypatch):
+    """A name that is public for the check and private for the connection would lead into the network."""
+    looked_up, answers = [], [["2606:4700::1", "1.1.1.1"], ["127.0.0.1"]]
+
+    def getaddrinfo(host, *_, **__):
+        looked_up.append(host)
+        return [(0, 0, 0, "", (address, 0)) for address in answers.pop(0)]
+
+    monkeypatch.setattr(address.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(vetted.httpx2, "AsyncHTTPTransport", Recorded)
+    monkeypatch.setattr(Recorded, "asked", [])
+    async with httpx2.AsyncClient(transport=vetted.VettedTransport("https://mcp.example/mcp")) as client:
+        await client.post("https://tokens.example/token", data={"refresh_token": "x"})
+        assert looked_up == ["tokens.example"]
+        assert [request.url.host for request in Recorded.asked] == ["2606:4700::1", "1.1.1.1"]
+        for request in Recorded.asked:
+            assert request.headers["host"] == "tokens.example"
+            assert request.extensions["sni_hostname"] == "tokens.example", "the certificate is for the name"
+        with pytest.raises(vetted.ForbiddenError):
+            await client.post("https://tokens.example/token")
+    assert len(Recorded.asked) == 2
+
+
+@pytest.mark.promise("8")
+async def test_a_token_is_not_renewed_at_an_address_that_has_moved_into_the_private_network(tmp_path):
+    store = TokenStore(tmp_path / "oauth")
+    url = "https://mcp.example.org/mcp"
+    with OAuthStub() as stub:
+        store.write("web", url, Grant("old", "refresh-1", time.time() - 1, f"{stub.base}/token", "me"))
+        request = httpx2.Request("POST", url)
+        flow = TokenAuth("web", url, None, store).async_auth_flow(request)
+        sent = await anext(flow)
+        await flow.aclose()
+        assert sent.headers["authorization"] == "Bearer old"
+        assert stub.grants == []
+
+
+@pytest.mark.promise("8")
+async def test_a_name_that_stands_for_several_addresses_is_asked_at_the_one_that_answers(stub):
+    async with httpx2.AsyncClient(
+        transport=vetted.VettedTransport(f"http://localhost:{stub.port}")
+    ) as client:
+        answer = await client.get(f"http://localhost:{stub.port}/.well-known/oauth-authorization-server")
+    assert answer.json()["issuer"] == stub.base
 
 
 @pytest.mark.promise("8")

@@ -32,6 +32,7 @@ _KNOWN = frozenset(
     | {"rate_limit", "replicas", "oauth"}
     | {*_URL_KEYS, "description", "tags", "_comment", "comment", "alwaysAllow", "autoApprove", "icon"}
 )
+_OAUTH = frozenset({"client_id", "client_secret", "scope", "scopes", "token_url", "resource"})
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MOST_REPLICAS = 16
 _SHORTEST_SECRET = 6
@@ -194,7 +195,9 @@ class Entry:
         if "oauth" not in self._entry:
             return None
         texts = {_snake(key): self._expander.text(value) for key, value in self._texts("oauth").items()}
-        extra = sorted(set(texts) - {"client_id", "client_secret", "scope", "scopes", "token_url"})
+        extra = sorted(
+            set(texts) - {"client_id", "client_secret", "scope", "scopes", "token_url", "resource"}
+        )
         if extra:
             self._warn(f"not used: oauth.{', oauth.'.join(extra)}", "oauth")
         if texts.get("token_url"):
@@ -206,6 +209,7 @@ class Entry:
             client_secret=texts.get("client_secret", ""),
             scope=texts.get("scope") or texts.get("scopes", ""),
             token_url=texts.get("token_url", ""),
+            resource=texts.get("resource"),
         )
 
     def _secrets(self, launch: StdioLaunch | HttpLaunch) -> tuple[str, ...]:

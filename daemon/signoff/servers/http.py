@@ -20,7 +20,6 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
@@ -30,6 +29,7 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest
 from signoff.errors import SignoffError
 from signoff.servers.config import HttpLaunch
 from signoff.servers.exchange import COURTESY, CURRENT, Exchange
+from signoff.servers.proxies import proxy_for
 
 if TYPE_CHECKING:
     from mcp.shared._stream_protocols import ReadStream, WriteStream
@@ -65,15 +65,6 @@ def retry_after(value: str | None, now: float) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment or the system names for an address; never for this machine itself."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass(host):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 class HttpLink:

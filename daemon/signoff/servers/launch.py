@@ -41,12 +41,15 @@ class OAuth:
         client_id, client_secret: who we are there, where that was agreed beforehand.
         scope: what to ask for.
         token_url: where client credentials are traded for a token; then nobody needs to log in.
+        resource: what such a token is for, as that place wants it named; None for the server's address,
+            empty where it wants none.
     """
 
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     scope: str = ""
     token_url: str = ""
+    resource: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from signoff.errors import RequestRefused
 from signoff.servers.address import refusal
 from signoff.servers.launch import HttpLaunch, ServerConfig
 from signoff.servers.tokens import Grant
+from signoff.servers.vetted import ForbiddenError, VettedTransport
 
 PATIENCE = 300.0
 """Seconds that a person has to log in."""
@@ -68,7 +69,9 @@ async def login(config: ServerConfig, show: Callable[[str], None], *, patience: 
                 status = await _knock(url, config.launch.headers, provider)
         except TimeoutError:
             raise _failed(config.name, f"nobody logged in within {patience:.0f} seconds") from None
-        except (OAuthFlowError, OAuthRegistrationError, OAuthTokenError, _ForbiddenError) as error:
+        except ForbiddenError as error:
+            raise _failed(config.name, f"it names an address that is not asked: {error}") from None
+        except (OAuthFlowError, OAuthRegistrationError, OAuthTokenError) as error:
             raise _failed(config.name, str(error)) from None
         except httpx2.HTTPError as error:
             raise _failed(config.name, f"it could not be reached ({type(error).__name__})") from None
@@ -108,9 +111,9 @@ def _provider(
     oauth = config.oauth
 
     async def to_browser(address: str) -> None:
-        wrong = refusal(address, known=url)
+        wrong = await asyncio.to_thread(refusal, address, known=url)
         if wrong:
-            raise _ForbiddenError(f"it wants a login at an address that is not opened: {wrong}")
+            raise ForbiddenError(f"{wrong}; it is not opened for a login")
         show(address)
 
     metadata = OAuthClientMetadata(
@@ -135,31 +138,12 @@ def _provider(
 
 async def _knock(url: str, headers: object, provider: OAuthClientProvider) -> int:
     """One request, which the provider turns into a login where the server wants one."""
-    transport = _Guarded(url)
     async with httpx2.AsyncClient(
-        transport=transport, auth=provider, timeout=30.0, follow_redirects=False
+        transport=VettedTransport(url), auth=provider, timeout=30.0, follow_redirects=False
     ) as client:
         accept = {"accept": "application/json, text/event-stream", **dict(headers)}  # type: ignore[call-overload]
         async with client.stream("POST", url, json=_HELLO, headers=accept) as response:
             return int(response.status_code)
-
-
-class _ForbiddenError(Exception):
-    """The server named an address that is not asked."""
-
-
-class _Guarded(httpx2.AsyncHTTPTransport):
-    """Asks only addresses that may be asked on the server's word."""
-
-    def __init__(self, known: str) -> None:
-        super().__init__()
-        self._known = known
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        wrong = await asyncio.to_thread(refusal, str(request.url), known=self._known)
-        if wrong:
-            raise _ForbiddenError(f"it names an address that is not asked: {wrong}")
-        return await super().handle_async_request(request)
 
 
 class _Memory:

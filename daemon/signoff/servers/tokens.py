@@ -20,9 +20,9 @@ import httpx2
 from loguru import logger
 
 from signoff import durable, system
-from signoff.servers.address import refusal
 from signoff.servers.keyring import Keyring, KeyringSilent, backend
 from signoff.servers.launch import OAuth
+from signoff.servers.vetted import ForbiddenError, VettedTransport
 
 EARLY = 60.0
 """Seconds before its end, from which on a token is refreshed."""
@@ -215,7 +215,8 @@ class TokenAuth(httpx2.Auth):
     async def _asked_for(self) -> Grant:
         grant, oauth = self._grant, self._oauth
         if oauth is not None and oauth.token_url:
-            asked = Grant("", "", None, oauth.token_url, oauth.client_id, oauth.client_secret, oauth.scope)
+            who = (oauth.token_url, oauth.client_id, oauth.client_secret, oauth.scope)
+            asked = Grant("", "", None, *who, self._url if oauth.resource is None else oauth.resource)
             form = {"grant_type": "client_credentials"}
         elif grant is not None and grant.refresh:
             asked = grant
@@ -226,7 +227,8 @@ class TokenAuth(httpx2.Auth):
             form["scope"] = asked.scope
         if asked.resource:
             form["resource"] = asked.resource
-        return _granted(await _post(asked, form), asked)
+        known = asked.token_url if oauth is not None and oauth.token_url else self._url
+        return _granted(await _post(asked, form, known), asked)
 
 
 def _left(grant: Grant | None) -> float:
@@ -235,18 +237,18 @@ def _left(grant: Grant | None) -> float:
     return float("inf") if grant.ends is None else grant.ends - time.time()
 
 
-async def _post(asked: Grant, form: dict[str, str]) -> dict[str, Any]:
+async def _post(asked: Grant, form: dict[str, str], known: str) -> dict[str, Any]:
     """Asks the token endpoint; redirects are not followed, for they would carry secrets elsewhere."""
-    wrong = refusal(asked.token_url, known=asked.token_url)
-    if wrong:
-        raise NoTokenError(wrong)
     data = {**form, "client_id": asked.client_id}
     if asked.client_secret:
         data["client_secret"] = asked.client_secret
     try:
-        async with httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
+        transport = VettedTransport(known)
+        async with httpx2.AsyncClient(transport=transport, timeout=TIMEOUT, follow_redirects=False) as client:
             response = await client.post(asked.token_url, data=data, headers={"accept": "application/json"})
             body = response.content[:LARGEST]
+    except ForbiddenError as error:
+        raise NoTokenError(f"the token endpoint is not asked: {error}") from None
     except httpx2.HTTPError as error:
         raise NoTokenError(f"the token endpoint could not be asked ({type(error).__name__})") from None
     if response.status_code != 200:
