@@ -73,6 +73,7 @@ NEW = [
     (seen(Folder.APPROVED, "cancelled"), Do.NOTHING, ""),
     (seen(Folder.INBOX, None, is_plan=False), Do.NOTHING, ""),
     (seen(Folder.INBOX, None, is_plan=False, problem=BROKEN), Do.ASK, "yaml-broken"),
+    (seen(Folder.INBOX, "rejected", is_plan=False, problem=BROKEN), Do.NOTHING, ""),
     (seen(Folder.DONE, "approved"), Do.NOTHING, ""),
     (seen(Folder.FAILED, "approved"), Do.NOTHING, ""),
     (seen(Folder.REJECTED, "approved"), Do.NOTHING, ""),

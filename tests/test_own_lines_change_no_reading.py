@@ -99,3 +99,23 @@ def test_lines_in_the_words_of_a_question_move_too() -> None:
     one, two = rows.index("One of line 5") + 1, rows.index("Two") + 1
     assert any(f"in lines {one} and {two}" in row for row in rows)
     assert one > 5
+
+
+@pytest.mark.promise("4")
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ("subject: Re: the boxes", '> subject: "Re: the boxes"'),
+        ('from: "Ana" <a@example.com>', "> from: '\"Ana\" <a@example.com>'"),
+        ("tags:\n\t- a", "> tags:\n>   - a\n"),
+        ("subject: Re: " + "long " * 60, "Put all of the value of `subject` in quotes"),
+    ],
+)
+def test_a_broken_row_is_shown_as_it_must_be_or_not_at_all(row: str, shown: str) -> None:
+    data = f"---\naction: send_email\n{row}\n---\n## Message\nHi\n".encode()
+    problem = question(data)
+    assert problem is not None
+    said = questioned(data, problem).decode().split("%% signoff %%")[1]
+    assert shown in said
+    assert "signoff check --fix" in said
+    assert "..." not in said

@@ -142,11 +142,11 @@ def _conflict_copy(seen: Seen) -> Decision:
 
 def _on_new(seen: Seen) -> Decision:
     facts = seen.facts
-    if facts.folder not in ACTIVE:
+    if facts.folder not in ACTIVE or facts.gesture.status in REFUSING:
         return NOTHING
     if seen.problem is not None:
         return ask(seen.problem)
-    if not seen.is_plan or facts.gesture.status in REFUSING:
+    if not seen.is_plan:
         return NOTHING
     if stance_on_pending(facts) is Stance.APPROVES:
         return Decision(

@@ -117,12 +117,20 @@ def explained(rows: Sequence[str], broken: Broken, place: Place) -> Exception:
 def hint_for(rows: Sequence[str], index: int) -> str | None:
     """`Write ...`, where the row is one that quotes or fewer blanks mend."""
     mended = mended_row(rows, index) if index < len(rows) else None
-    return None if mended is None else f"Write {_code(mended.strip())}."
+    if mended is None:
+        return None
+    if len(mended.strip()) > _SHOWN:  # half a line must not be copied
+        key = mended.strip().partition(":")[0]
+        return f"Put all of the value of `{key[:60]}` in quotes; `signoff check --fix` does it for you."
+    return f"Write {_code(mended.strip())}."
 
 
 def _finding(rows: Sequence[str], broken: Broken, row: str) -> tuple[str, str]:
     if "\t" in row[: len(row) - len(row.lstrip())] or row[broken.column : broken.column + 1] == "\t":
-        return "The line is indented with a tab.", "Use spaces: two for each level."
+        shown = [*rows[max(broken.row - 1, 0) : broken.row], row.replace("\t", "  ")]
+        fits = len(shown) == 2 and all(len(each) <= _SHOWN and "\t" not in each for each in shown)
+        hint = "\n".join(shown) if fits else "Use spaces: two for each level."
+        return "The line is indented with a tab.", hint
     if _indented_too_far(rows, broken.row):
         hint = f"Take the spaces before it away: {_code(row.strip())}."
         return "The line is indented further than the one above it.", hint

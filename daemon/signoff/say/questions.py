@@ -26,6 +26,8 @@ _ANSWERS = {words: answer for answer, words in _WORDS.items()}
 
 _CORRECTION = re.compile(r"(?:Write `)?([\w-]+: [^\n]*?)(?:`\.)?")
 """A hint that is a line of YAML: `subject: "Re: the offer"`, bare or as `Write ...`."""
+_MENDED = re.compile(r"Write `|Take the spaces |Put it on a line of its own, ")
+"""How hints begin that say what `check --fix` would write."""
 _LABEL = re.compile(r"(It happened|It did not happen) \(step ([^()\s]+)\)")
 
 
@@ -158,6 +160,7 @@ def question_section(error: SignoffError) -> str:
             f"{sentence(error.message)}{_place(error)} ({code(error.code)})",
         ),
         *_hint(error.hint or advice(error.code)),
+        *_mendable(error),
         "When you have corrected and saved the note, it is checked again.",
     ]
     return callout("bug", "Signoff: this plan needs a correction", lines)
@@ -219,6 +222,14 @@ def _moves(before: list[bytes], after: list[bytes]) -> Callable[[int], int]:
         lines |= {block.a + n + 1: block.b + n + 1 for n in range(block.size)}
     added = len(after) - len(before)
     return lambda line: lines.get(line, line) if line <= len(head) else line + added
+
+
+def _mendable(error: SignoffError) -> list[str]:
+    """That a command mends it, where it is broken front matter with a line to be written instead."""
+    broken = error.code.startswith(("yaml-", "front-matter-"))
+    if not broken or not (_MENDED.match(error.hint) or "\n" in error.hint):
+        return []
+    return paragraphs("Or run `signoff check --fix` with this note: it shows the change, and makes it.")
 
 
 def question_keys(error: SignoffError) -> dict[str, Json]:

@@ -13,7 +13,8 @@ from signoff.catalogue import Action, Argument
 from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.plan.dialects.blanks import is_absent, placeholder_in
-from signoff.plan.dialects.fields import Field, Material
+from signoff.plan.dialects.body import TEXT
+from signoff.plan.dialects.fields import LABEL, Field, Material
 from signoff.plan.dialects.sources import Arguments, prose_of, sources
 from signoff.plan.dialects.texts import Found
 from signoff.plan.dialects.values import (
@@ -27,6 +28,7 @@ from signoff.plan.dialects.values import (
 from signoff.plan.expressions import OPEN
 
 _SHOWN = 60
+_NONE_AT_ALL = "the note has none."
 _NO_TEXT = "Put the text under a heading `## Message`."
 
 
@@ -43,7 +45,24 @@ def note_arguments(
     """
     found = Arguments()
     fields, texts = sources(material, action, sections, found)
-    return settle(action, fields, texts, line=line, found=found)
+    settled = settle(action, fields, texts, line=line, found=found)
+    question = settled.question
+    if question is not None and question.message.endswith(_NONE_AT_ALL) and _has_words(material):
+        settled.question = NoteError(
+            f"`{action.name}` needs a text, and nothing says which part of the note it is.",
+            code=question.code,
+            hint="Put a heading `## Message` above the text, and another one above what follows it.",
+            line=question.line,
+            column=question.column,
+        )
+    return settled
+
+
+def _has_words(material: Material) -> bool:
+    """Whether there are plain rows in the author's own part of the note."""
+    body = material.body
+    own = (row for section in body.sections if not section.theirs for row in body.own_rows(section))
+    return any(row.kind == TEXT and not LABEL.match(row.text) for row in own)
 
 
 def settle(
@@ -192,8 +211,8 @@ def _missing(action: Action, argument: Argument, given: Sequence[Field], line: i
         f"`{str(at.value).strip()[:_SHOWN]}` is none" if at and str(at.value or "").strip() else "it is empty"
     )
     if argument.kind == "prose":
-        where = "there is none under its heading" if at else "the note has none"
-        message = f"`{action.name}` needs a text, and {where}."
+        where = "there is none under its heading." if at else _NONE_AT_ALL
+        message = f"`{action.name}` needs a text, and {where}"
         return NoteError(message, code="text-missing", hint=_NO_TEXT, line=place, column=column)
     nowhere = f"and {said}" if at else "and the note does not say it"
     return NoteError(

@@ -42,7 +42,7 @@ _AIM = (
 )
 _THING = rf"(?:(?:your|the|new)_)?(?:{_WHERE}_)?{_NOUN}(?:_(?:{_NOUN}|text|copy))?"
 _DRAFTED = re.compile(
-    rf"(?:{_DRAFT}_)+{_THING}|{_THING}_draft|(?:{_DRAFT}_)?{_THING}_{_AIM}|{_THING}_draft_{_AIM}"
+    rf"(?:{_DRAFT}_)+(?:{_THING}(?:_draft)?|{_WHERE})|{_THING}_draft|(?:{_DRAFT}_)?{_THING}_{_AIM}|{_THING}_draft_{_AIM}"
 )
 _DASH = re.compile(r"[ \t]+[-\u2013\u2014][ \t]+")
 _REMARK = re.compile(r"[ \t]*\([^()]*\)[ \t]*\Z")

@@ -106,7 +106,7 @@ def _done(label: Field) -> NoteError:
     return NoteError(
         f"`{label.name[:40]}: {str(label.value)[:40]}` says that it is done, and yet the note waits.",
         code="done-unclear",
-        hint="Delete the line if it is still to be done; else write `status: done`.",
+        hint="Delete the line if it is still to be done; else move the note to another folder.",
         line=label.line,
         column=label.column,
     )

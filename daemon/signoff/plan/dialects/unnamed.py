@@ -15,7 +15,7 @@ from signoff.plan.dialects.arguments import prose_of
 from signoff.plan.dialects.blanks import placeholder_in
 from signoff.plan.dialects.body import BLANK, COMMENT, RULE, TEXT, Section
 from signoff.plan.dialects.fields import Field, Material, cells
-from signoff.plan.dialects.headings import PLATFORMS, heading_key
+from signoff.plan.dialects.headings import PLATFORMS, heading_key, suits
 from signoff.plan.dialects.kinds import is_no_plan, is_record, platforms, request_of, was_request
 from signoff.plan.dialects.unheaded import drafted_sections
 from signoff.plan.dialects.values import addresses
@@ -178,13 +178,16 @@ def _advice(material: Material, draft: Section | None) -> str:
     taken = [f"`{each.name}: ...`" for each in action.arguments if each.required and each is not prose]
     *first, last = [f"`action: {action.name}`", *taken]
     lines = f"{', '.join(first)} and {last}" if first else last
-    return f"To have it sent, add {lines} to the front matter, and put the text under `## Message`."
+    done = "sent" if any(each.required and each is not prose for each in action.arguments) else "posted"
+    text = "" if draft and suits(draft.title, action) else ", and put the text under `## Message`"
+    return f"To have it {done}, add {lines} to the front matter{text}."
 
 
 def _suggested(material: Material, draft: Section | None) -> Action | None:
     """The action that the words of the draft's heading, the platform or the source name."""
     words = heading_key(draft.title).split("_") if draft else []
-    where = [word for word in (*words, *platforms(material), material.says("source")) if word in PLATFORMS]
+    source = material.says("source") if draft else ""  # where a request came from says little by itself
+    where = [word for word in (*words, *platforms(material), source) if word in PLATFORMS]
     if not where:
         return None
     place = PLATFORMS[where[0]]
