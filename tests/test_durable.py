@@ -520,3 +520,80 @@ def test_a_lock_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         OwnerLock(tmp_path / "missing" / "daemon.lock").acquire()
     assert "Nothing was started" in refused.value.message
+
+
+# ---------------------------------------------------------------- saved in the last moment
+
+
+@pytest.fixture
+def saved_at_the_last_moment(monkeypatch):
+    """Has somebody save a file between the daemon's last look at it and its own write."""
+
+    def arrange(*saves):
+        real, left = system.exchange_files, list(saves)
+
+        def exchange(one, other):
+            if left:
+                left.pop(0)()
+            return real(one, other)
+
+        monkeypatch.setattr(system, "exchange_files", exchange)
+
+    return arrange
+
+
+def save(path, data):
+    aside = path.with_name("editor.tmp")
+    aside.write_bytes(data)
+    aside.replace(path)
+
+
+@pytest.mark.promise("1.4")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs two names exchanged in one step")
+def test_what_somebody_saves_between_the_last_look_and_the_write_is_kept(tmp_path, saved_at_the_last_moment):
+    path = tmp_path / "note.md"
+    path.write_bytes(b"as read")
+    saved_at_the_last_moment(lambda: save(path, b"status: rejected"))
+
+    with pytest.raises(NoteChanged):
+        durable.replace(path, b"the daemon's words", expect=b"as read")
+
+    assert path.read_bytes() == b"status: rejected"
+    assert [file.name for file in tmp_path.iterdir()] == ["note.md"]
+
+
+@pytest.mark.promise("1.4")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs two names exchanged in one step")
+def test_of_two_saves_in_that_moment_the_last_one_stands(tmp_path, saved_at_the_last_moment):
+    path = tmp_path / "note.md"
+    path.write_bytes(b"as read")
+    saved_at_the_last_moment(lambda: save(path, b"first"), lambda: save(path, b"second"))
+
+    with pytest.raises(NoteChanged):
+        durable.replace(path, b"the daemon's words", expect=b"as read")
+
+    assert path.read_bytes() == b"second"
+
+
+@pytest.mark.promise("1.4")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs two names exchanged in one step")
+def test_a_note_deleted_in_that_moment_does_not_come_back(tmp_path, saved_at_the_last_moment):
+    path = tmp_path / "note.md"
+    path.write_bytes(b"as read")
+    saved_at_the_last_moment(path.unlink)
+
+    with pytest.raises(NoteChanged):
+        durable.replace(path, b"the daemon's words", expect=b"as read")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_names_cannot_be_exchanged_the_note_is_written_all_the_same(tmp_path, monkeypatch):
+    path = tmp_path / "note.md"
+    path.write_bytes(b"as read")
+    monkeypatch.setattr(system, "exchange_files", lambda one, other: False)
+
+    durable.replace(path, b"the daemon's words", expect=b"as read")
+
+    assert path.read_bytes() == b"the daemon's words"
+    assert [file.name for file in tmp_path.iterdir()] == ["note.md"]

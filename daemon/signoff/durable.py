@@ -106,12 +106,37 @@ def replace(path: Path, data: bytes, *, expect: bytes | None = None, mode: int |
     """
     former = _status(path)
     with _temporary(path.parent, data, mode, former) as temporary:
-        if expect is not None:
-            _require_unchanged(path, expect)
         stamp = Stamp.of(temporary.lstat())
-        system.replace_file(temporary, path)
+        if expect is None:
+            system.replace_file(temporary, path)
+        else:
+            _replace_unchanged(temporary, path, data, expect)
     sync_directory(path.parent)
     return stamp
+
+
+def _replace_unchanged(temporary: Path, path: Path, data: bytes, expect: bytes) -> None:
+    """Puts a file in the place of another only if that is still what was read.
+
+    Where two files can change names in one step, what was there is looked at once more after it gave way: an
+    edit that was saved between the look and the step gets its name back. Elsewhere that moment remains.
+    """
+    _require_holds(path, expect, path)
+    try:
+        exchanged = system.exchange_files(temporary, path)
+    except FileNotFoundError:
+        raise _changed(path) from None
+    if not exchanged:
+        system.replace_file(temporary, path)
+        return
+    try:
+        _require_holds(temporary, expect, path)
+    except NoteChanged:
+        system.exchange_files(temporary, path)
+        if not _holds(temporary, data):  # it was saved once more meanwhile: the last one stands
+            system.exchange_files(temporary, path)
+        raise
+    temporary.unlink()
 
 
 def jot(path: Path, data: bytes, *, mode: int) -> None:
@@ -241,15 +266,23 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _require_unchanged(path: Path, expect: bytes) -> None:
+def _require_holds(file: Path, expect: bytes, path: Path) -> None:
+    if not _holds(file, expect):
+        raise _changed(path)
+
+
+def _holds(file: Path, expect: bytes) -> bool:
     try:
-        found, _ = read_regular(path.parent, path.name, max_bytes=max(len(expect), 1))
+        found, _ = read_regular(file.parent, file.name, max_bytes=max(len(expect), 1))
     except (FileNotFoundError, UnsafeFile):
-        found = None
-    if found != expect:
-        raise NoteChanged(
-            f"{path.name} was changed while it was being written to; the change was kept.", file=str(path)
-        )
+        return False
+    return found == expect
+
+
+def _changed(path: Path) -> NoteChanged:
+    return NoteChanged(
+        f"{path.name} was changed while it was being written to; the change was kept.", file=str(path)
+    )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import sys
 if sys.platform == "win32":
     from signoff.system.windows import (
         end_process_tree,
+        exchange_files,
         is_being_written,
         keep_owner,
         make_owner_only_directory,
@@ -29,6 +30,7 @@ if sys.platform == "win32":
 else:
     from signoff.system.posix import (
         end_process_tree,
+        exchange_files,
         is_being_written,
         keep_owner,
         make_owner_only_directory,
@@ -47,6 +49,7 @@ else:
 
 __all__ = [
     "end_process_tree",
+    "exchange_files",
     "is_being_written",
     "keep_owner",
     "make_owner_only_directory",

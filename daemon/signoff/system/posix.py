@@ -24,6 +24,7 @@ import signal
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1  # Linux, renameat2
+_RENAME_EXCHANGE = 2  # macOS calls it RENAME_SWAP
 _RENAME_EXCL = 4  # macOS, renamex_np
 _FILES_WANTED = 65_536
 _NO_EXCLUSIVE_RENAME = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM})
@@ -211,6 +212,23 @@ def replace_file(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def exchange_files(one: Path, other: Path) -> bool:
+    """Gives two files each other's name in one step; False, and nothing done, where that cannot be.
+
+    Raises:
+        FileNotFoundError: one of them is not there.
+    """
+    exchange = _exchanging_rename()
+    if exchange is None:
+        return False
+    if exchange(os.fsencode(one), os.fsencode(other)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_EXCLUSIVE_RENAME:
+        return False
+    raise OSError(number, os.strerror(number), os.fspath(one), None, os.fspath(other))
+
+
 def rename_exclusive(source: Path, target: Path) -> None:
     """Moves a file within a file system, in one step where it can, never over another.
 
@@ -257,14 +275,22 @@ def _rename_over_placeholder(source: Path, target: Path) -> None:
 
 @cache
 def _exclusive_rename() -> Any:
+    return _rename_with(_RENAME_EXCL if sys.platform == "darwin" else _RENAME_NOREPLACE)
+
+
+@cache
+def _exchanging_rename() -> Any:
+    return _rename_with(_RENAME_EXCHANGE)
+
+
+def _rename_with(flag: int) -> Any:
+    """The system's rename with a flag; None where it has none."""
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
         renamex = getattr(library, "renamex_np", None)
-        return renamex and (lambda source, target: renamex(source, target, _RENAME_EXCL))
+        return renamex and (lambda source, target: renamex(source, target, flag))
     renameat2 = getattr(library, "renameat2", None)
-    return renameat2 and (
-        lambda source, target: renameat2(_AT_FDCWD, source, _AT_FDCWD, target, _RENAME_NOREPLACE)
-    )
+    return renameat2 and (lambda source, target: renameat2(_AT_FDCWD, source, _AT_FDCWD, target, flag))
 
 
 def process_group_options() -> dict[str, Any]:
