@@ -1,8 +1,8 @@
 """Whatever a server does wrong ends in the right class, and harms no other. One test a line of the list.
 
-What is tested elsewhere: HTTP statuses, redirects and broken answers in `test_servers_http`; garbage, invalid
-UTF-8 and floods in `test_servers_stdio`; SIGTERM and children in `test_servers_processes`; changing tools in
-`test_servers_pool`.
+What is tested elsewhere: HTTP statuses, redirects and broken answers in `test_servers_http` and
+`test_servers_sse`, and for whole plans in `test_outcomes_http`; garbage, invalid UTF-8 and floods in
+`test_servers_stdio`; SIGTERM and children in `test_servers_processes`; changing tools in `test_servers_pool`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import json
 import os
 import ssl
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
+from servers.http_stub import HttpStub
 from servers.kit import STUB, Project, available, is_running, until
 from signoff.errors import OutcomeUnknown, Refused, Transient
 from signoff.servers.stderr import LARGEST_FILE
@@ -188,70 +191,87 @@ async def test_what_a_server_writes_to_stderr_is_read_and_kept_within_bounds(pro
 # ---------------------------------------------------------------- encryption
 
 
-def expired_certificate(folder):
-    """A certificate for this machine that ended yesterday, and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
+class Authority:
+    """Signs certificates for servers on this machine; who has its file trusts them."""
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=30))
-        .not_valid_after(now - dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of tests")])
+        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        self.file = folder / "authority.pem"
+        signed = self._signed(self.name, self.key, (constraints, True))
+        self.file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+
+    def _signed(self, name, key, extension, days=1, by=None):
+        now = dt.datetime.now(dt.UTC)
+        signer = self.key if by is None else by
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self.name if by is None else name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=30))
+            .not_valid_after(now + dt.timedelta(days=days))
+            .add_extension(extension[0], critical=extension[1])
+            .sign(signer, hashes.SHA256())
         )
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return file
+
+    def context(self, *, address="127.0.0.1", days=1, self_signed=False):
+        """What a server speaks TLS with."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        certificate = self._signed(name, key, (names, False), days, key if self_signed else None)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        file = self.folder / "server.pem"
+        file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
 
 
-class Never(BaseHTTPRequestHandler):
-    seen: list[str] = []  # noqa: RUF012
+@pytest.fixture
+def authority(tmp_path, monkeypatch):
+    made = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
+    return made
 
-    def do_POST(self):
-        self.seen.append(self.path)
-        self.send_response(200)
-        self.end_headers()
+
+async def test_a_server_whose_certificate_is_valid_is_called(project, authority):
+    with HttpStub(tls=authority.context()) as stub:
+        async with project.server("web", url=stub.url).pool() as pool:
+            await pool.settled(15)
+            assert (await pool.call("web.record", {"text": "safe"}, timeout=10)).text == "ok: safe"
 
 
 @pytest.mark.promise("8")
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"days": -1}, "certificate has expired"),
+        ({"address": "127.0.0.2"}, "not valid for '127.0.0.1'"),
+        ({"self_signed": True}, "self-signed certificate"),
+    ],
+    ids=["expired", "of another", "signed by nobody"],
+)
 @pytest.mark.parametrize("kind", ["http", "sse"])
-async def test_a_server_whose_certificate_is_not_valid_is_sent_nothing(project, kind):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(expired_certificate(project.root))
-    server = HTTPServer(("127.0.0.1", 0), Never)
-    server.handle_error = lambda *_: None
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        url = f"https://127.0.0.1:{server.server_address[1]}/mcp"
-        async with project.server("web", url=url, type=kind).pool() as pool:
+async def test_a_server_whose_certificate_is_not_valid_is_sent_nothing(
+    project, authority, kind, wrong, words
+):
+    with HttpStub(tls=authority.context(**wrong)) as stub:
+        async with project.server("web", url=stub.url, type=kind).pool() as pool:
             await pool.settled(15)
-            assert (pool.health()["web"].status, pool.health()["web"].reason) == (
-                "unavailable",
-                "certificate",
-            )
-            assert "certificate" in pool.diagnose("web").findings[0].do.lower()
+            health = pool.health()["web"]
+            assert (health.status, health.reason) == ("unavailable", "certificate")
+            assert words in health.message
+            assert "renew its certificate" in health.do
             with pytest.raises(Transient):
                 await pool.call("web", "look", {}, timeout=5)
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert Never.seen == []
+        assert stub.headers == []
 
 
 # ---------------------------------------------------------------- for months

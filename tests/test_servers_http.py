@@ -60,6 +60,7 @@ async def test_a_call_reaches_the_server_once(stub, pool):
         ({"status": 400, "json_error": {"code": -32602, "message": "bad"}}, Refused, 0),
         ({"status": 404, "json_error": {"code": -32601, "message": "what?"}}, Refused, 0),
         ({"status": 422}, Refused, 0),
+        ({"status": 307}, Refused, 0),
         ({"drop": "before"}, OutcomeUnknown, 0),
         ({"drop": "after"}, OutcomeUnknown, 1),
         ({"drop": "middle"}, OutcomeUnknown, 1),
@@ -85,6 +86,25 @@ async def test_a_failing_post_is_that_calls_own_error_and_the_connection_goes_on
     assert (await call(pool, text="after")).text == "ok: after"
     assert len(stub.calls) == 2 + acted
     assert pool.health()["web"].restarts == 0
+
+
+@pytest.mark.promise("7")
+async def test_an_address_where_there_is_nothing_any_more_refuses(stub, tmp_path):
+    stub.sessions = False
+    async with Project(tmp_path).server("web", url=stub.url).pool() as pool:
+        await pool.settled(15)
+        stub.next(status=404)
+        with pytest.raises(Refused):
+            await call(pool)
+    assert stub.calls == []
+
+
+@pytest.mark.promise("7")
+async def test_a_limit_without_a_time_says_none(stub, pool):
+    stub.next(status=429)
+    with pytest.raises(RateLimited) as caught:
+        await call(pool)
+    assert caught.value.retry_after is None
 
 
 @pytest.mark.promise("7")

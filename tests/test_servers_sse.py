@@ -40,8 +40,13 @@ async def test_a_call_reaches_the_server_once_and_its_answer_comes_back(stub, po
     ("behaviour", "kind", "acted"),
     [
         ({"status": 401}, AuthenticationFailed, 0),
+        ({"status": 403}, AuthenticationFailed, 0),
         ({"status": 429}, RateLimited, 0),
+        ({"status": 429, "retry_after": "7"}, RateLimited, 0),
         ({"status": 503}, Transient, 0),
+        ({"status": 503, "retry_after": "7"}, RateLimited, 0),
+        ({"status": 502}, OutcomeUnknown, 0),
+        ({"status": 307}, Refused, 0),
         ({"status": 500}, ServerFault, 0),
         ({"status": 400}, Refused, 0),
         ({"drop": True}, OutcomeUnknown, 1),
@@ -59,10 +64,24 @@ async def test_a_failing_post_is_that_calls_own_error_and_the_connection_goes_on
     with pytest.raises(kind) as caught:
         await call(pool, text="x")
     assert type(caught.value) is kind
+    if kind is RateLimited:
+        assert caught.value.retry_after == (7 if "retry_after" in behaviour else None)
     assert (await call(pool, text="after")).text == "ok: after"
     assert pool.health()["old"].restarts == 0
     if "error" not in behaviour:
         assert len(stub.calls) - before == 1 + acted
+
+
+@pytest.mark.promise("1.1")
+async def test_a_stream_that_is_said_to_be_elsewhere_is_not_followed(stub, tmp_path):
+    with SseStub() as other:
+        stub.redirect = other.url
+        async with Project(tmp_path).server("old", url=stub.url, type="sse").pool() as pool:
+            await pool.settled(15)
+            assert (pool.health()["old"].status, pool.health()["old"].reason) == ("unavailable", "moved")
+            with pytest.raises(Transient):
+                await call(pool)
+        assert other.streams == {}
 
 
 @pytest.mark.promise("1.2")

@@ -22,23 +22,22 @@ with `sse=True`. What `next` (for one tools/call) and `always` (for every POST) 
     accepted=True     answer 202 and nothing else
     content_type=T    answer 200 with this type and `body`
 
-Attributes to set: `sessions` (give out session ids; True by default), `token` (demand this bearer token),
-`hang_delete` (seconds before a DELETE is answered), `tools` (the definitions). `forget()` forgets all
-sessions; `stop()` and `start()` restart the server on the same port.
+Attributes to set: `when` (by the text of a call, what `next` takes), `sessions` (give out session ids; True
+by default), `token` (demand this bearer token), `hang_delete` (seconds before a DELETE is answered), `tools`
+(the definitions). `forget()` forgets all sessions; `stop()` and `start()` restart it on the same port.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import socket
+import ssl
 import sys
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+
+from servers.loopback import Handler, Loopback, content, greeting
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 TOOLS = [
@@ -54,90 +53,24 @@ TOOLS = [
 ]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-    stub: HttpStub
-
-    def setup_open(self) -> None:
-        self.open: set[socket.socket] = set()
-
-    def process_request(self, request, client_address):
-        self.open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request):
-        self.open.discard(request)
-        super().shutdown_request(request)
-
-    def close_open(self) -> None:
-        """Ends connections that are kept alive, as the end of a process does."""
-        for connection in list(self.open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request, client_address):
-        """A client that went away is no news."""
-
-
-class HttpStub:
-    def __init__(self, port: int = 0, log: str | None = None) -> None:
-        self.port = port
+class HttpStub(Loopback):
+    def __init__(self, port: int = 0, log: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(port, tls)
         self.log = log
-        self.calls: list[dict[str, object]] = []
         self.notices: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.sessions = True
         self.known: set[str] = set()
-        self.token: str | None = None
         self.hang_delete = 0.0
         self.tools = TOOLS
         self.every: dict[str, object] = {}
-        self._next: list[dict[str, object]] = []
-        self._lock = threading.Lock()
-        self._server: _Server | None = None
-        self.stopping = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/mcp"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        self.stopping.clear()
-        self._server = _Server(("127.0.0.1", self.port), _Handler)
-        self._server.stub = self
-        self._server.setup_open()
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        self.stopping.set()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.close_open()
-            self._server = None
-
-    def next(self, **behaviour: object) -> None:
-        self._next.append(behaviour)
+        self.when: dict[object, dict[str, object]] = {}
 
     def always(self, **behaviour: object) -> None:
         self.every = behaviour
 
     def forget(self) -> None:
         self.known.clear()
-
-    def take(self) -> dict[str, object]:
-        with self._lock:
-            return self._next.pop(0) if self._next else {}
 
     def act(self, params: dict[str, object]) -> None:
         entry = {
@@ -155,44 +88,20 @@ class HttpStub:
                     os.fsync(file.fileno())
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def log_message(self, *_args):
-        """Quiet."""
-
-    @property
-    def stub(self) -> HttpStub:
-        return self.server.stub
-
-    def answer(self, status: int, body: bytes = b"", kind: str = "application/json", **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        if body:
-            self.send_header("content-type", kind)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def drop(self) -> None:
-        self.close_connection = True
-        self.connection.close()
-
-    def do_GET(self) -> None:
+class HttpHandler(Handler):
+    def do_GET(self) -> None:  # noqa: N802
         self.answer(405)
 
-    def do_DELETE(self) -> None:
+    def do_DELETE(self) -> None:  # noqa: N802
         self.stub.stopping.wait(self.stub.hang_delete)
         self.stub.known.discard(self.headers.get("mcp-session-id", ""))
         self.answer(200)
 
-    def do_POST(self) -> None:
-        message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+    def do_POST(self) -> None:  # noqa: N802
+        message = self.message()
         method, request, stub = message.get("method"), message.get("id"), self.stub
         stub.headers.append({name.lower(): value for name, value in self.headers.items()})
-        if stub.token is not None and self.headers.get("authorization") != f"Bearer {stub.token}":
+        if self.stranger():
             self.answer(401, b"who are you?", "text/plain", www_authenticate="Bearer")
         elif stub.every and self.behave(stub.every, message):
             return
@@ -222,12 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.stub.sessions:
             headers["mcp_session_id"] = uuid.uuid4().hex
             self.stub.known.add(headers["mcp_session_id"])
-        result = {
-            "protocolVersion": params.get("protocolVersion", "2025-06-18"),
-            "capabilities": {"tools": {"listChanged": True}},
-            "serverInfo": {"name": "http-stub", "version": "1"},
-        }
-        self.answer(200, _message(request, result=result), **headers)
+        self.answer(200, _message(request, result=greeting("http-stub", params)), **headers)
 
     def result(self, request: object, result: object) -> None:
         self.answer(200, _message(request, result=result))
@@ -236,13 +140,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(200, _message(request, error={"code": code, "message": text}))
 
     def call(self, message: dict[str, object]) -> None:
-        if self.behave(self.stub.take(), message):
-            return
         params = message["params"]
+        asked = (params.get("arguments") or {}).get("text")
+        if self.behave(self.stub.when.get(asked) or self.stub.take(), message):
+            return
         self.stub.act(params)
         if params["name"] == "slow":
             self.stub.stopping.wait(params["arguments"]["seconds"])
-        self.result(message["id"], _content(params))
+        self.result(message["id"], content(params))
 
     def behave(self, how: dict[str, object], message: dict[str, object]) -> bool:
         """Misbehaves as asked; False where nothing was asked."""
@@ -258,13 +163,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.stub.act(params)
         if "hang" in how:
             self.stub.stopping.wait(how["hang"])
-            self.result(request, _content(params))
+            self.result(request, content(params))
         elif "drop" in how:
             self.broken(how["drop"], request, params)
         elif "sse" in how:
             body = b": hello\n\n"
             if how["sse"] != "broken":
-                body += b"event: message\ndata: " + _message(request, result=_content(params)) + b"\n\n"
+                body += b"event: message\ndata: " + _message(request, result=content(params)) + b"\n\n"
             self.answer(200, body, "text/event-stream")
         elif "redirect" in how:
             self.answer(307, location=how["redirect"])
@@ -278,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def broken(self, when: object, request: object, params: dict[str, object]) -> None:
         if when == "middle":
-            body = _message(request, result=_content(params))
+            body = _message(request, result=content(params))
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
@@ -299,9 +204,7 @@ def _message(request: object, **content: object) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": request} | content).encode()
 
 
-def _content(params: dict[str, object]) -> dict[str, object]:
-    text = str((params.get("arguments") or {}).get("text", ""))
-    return {"content": [{"type": "text", "text": f"ok: {text}"}], "isError": params.get("name") == "fail"}
+HttpStub.handler = HttpHandler
 
 
 def main() -> None:

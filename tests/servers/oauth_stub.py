@@ -14,11 +14,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from servers.http_stub import HttpStub, _Handler, _Server
+from servers.http_stub import HttpHandler, HttpStub
 
 
 class OAuthStub(HttpStub):
@@ -33,18 +32,6 @@ class OAuthStub(HttpStub):
         self.refuses_refresh = False
         self.count = 0
 
-    def start(self) -> None:
-        self.stopping.clear()
-        self._server = _Server(("127.0.0.1", self.port), _OAuthHandler)
-        self._server.stub = self
-        self._server.setup_open()
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
     def void(self) -> None:
         self.good.clear()
 
@@ -56,7 +43,7 @@ class OAuthStub(HttpStub):
         return answer if self.lasts is None else answer | {"expires_in": self.lasts}
 
 
-class _OAuthHandler(_Handler):
+class _OAuthHandler(HttpHandler):
     def do_GET(self) -> None:  # noqa: N802
         path, stub = urlsplit(self.path).path, self.stub
         if path.startswith("/.well-known/oauth-protected-resource"):
@@ -118,3 +105,6 @@ class _OAuthHandler(_Handler):
 
     def json(self, value: object, status: int = 200) -> None:
         self.answer(status, json.dumps(value).encode())
+
+
+OAuthStub.handler = _OAuthHandler
