@@ -417,3 +417,15 @@ async def test_a_server_of_the_newest_protocol_is_called_and_checked_too(project
         with pytest.raises(Refused):
             await pool.call("new", "add", {"a": "one"}, timeout=10)
         assert (await pool.check("new")).status == "available"
+
+
+@pytest.mark.promise("8")
+async def test_a_change_of_tools_is_heard_over_the_newest_protocol_too(project):
+    """There nothing is told of changes unless it was asked for."""
+    program = str(STUB.with_name("modern.py"))
+    async with project.server("new", command="${SIGNOFF_PYTHON}", args=[program]).pool() as pool:
+        await available(pool, "new")
+        assert "grown" not in pool.view("new").tools
+        await pool.call("new", "grow", {}, timeout=10)
+        await until(lambda: "grown" in pool.view("new").tools)
+        assert (await pool.call("new", "grown", {}, timeout=10)).text == "grown"
