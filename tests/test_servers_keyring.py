@@ -121,6 +121,14 @@ def test_without_a_keyring_it_is_a_file_that_only_its_owner_reads_and_says_so(tm
     assert Keyring(config).get("TOKEN") == SECRET
 
 
+def test_a_keyring_that_keeps_secrets_in_clear_is_used_only_where_somebody_chose_it(
+    backend: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert module.backend() is backend
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND")
+    assert module.backend() is None
+
+
 def test_what_moves_into_the_keyring_does_not_stay_in_the_file(backend: object, tmp_path: Path) -> None:
     config = folder(tmp_path / "config")
     kept = Keyring(config)
@@ -208,7 +216,7 @@ def test_the_command_keeps_forgets_and_refuses(house: Laid) -> None:
     assert (empty.returncode, "(nothing-given)" in empty.stderr) == (1, True)
     wrong = secret("no name", text=SECRET)
     assert (wrong.returncode, "(not-a-name)" in wrong.stderr) == (1, True)
-    assert "the system's keyring" in secret("TOKEN", text=SECRET).stdout
+    assert "Kept in the keyring" in secret("TOKEN", text=SECRET).stdout
     kept = secret("TOKEN", "--file", text=SECRET).stdout
     assert "which only you can read" in kept
     assert SECRET not in kept

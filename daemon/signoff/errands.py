@@ -89,7 +89,7 @@ class Errands:
             answer = Answer(ok=False, code=error.code, message=str(error))
             if isinstance(error, GateRefused):
                 await self._reconciler.deeds.record_refusal(request.plan, error.code, error.message, "")
-        logger.info("{} {} by {}: {}", request.kind, request.plan, request.by, answer.message)
+        logger.info("{} by {}: {}", f"{request.kind} {request.plan}".strip(), request.by, answer.message)
         self._requests.answer(request, answer)
 
     async def _carry_out(self, request: Request) -> str:

@@ -169,7 +169,12 @@ def _say(
     if known.needs and shutil.which(known.needs) is None:
         SCREEN.line(f"It is started with {known.needs}, which was not found: install that first.", "yellow")
     for variable in missing:
-        SCREEN.line(f"Set {variable} in config/.env: {known.env[variable]}", "yellow")
+        SCREEN.line(
+            f"It needs {variable}, {known.env[variable]}: put {variable}=... into config/.env", "yellow"
+        )
+    if missing:
+        kept = f"signoff servers secret {missing[-1]}, and ${{keyring:{missing[-1]}}} in its entry"
+        SCREEN.line(f"What is secret of that can go into the keyring instead: {kept}")
     if known.notes:
         SCREEN.line(known.notes)
     for action in actions:

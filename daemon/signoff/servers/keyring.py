@@ -12,6 +12,7 @@ for without end. Only what is referred to is asked for, so that who uses none is
 from __future__ import annotations
 
 import json
+import os
 import queue
 import re
 import threading
@@ -105,7 +106,7 @@ class Keyring:
         if _within(PATIENCE, lambda: kept_by.get_password(self.service, name)) != secret:
             raise KeyringSilent(f"{kept_by.name} did not keep it")
         self._drop(name)
-        return Kept(in_keyring=True, where=f"the system's keyring ({kept_by.name}, service {self.service})")
+        return Kept(in_keyring=True, where=f"the keyring ({kept_by.name}, service {self.service})")
 
     def remove(self, name: str) -> bool:
         """Forgets a secret of this project; whether there was one.
@@ -144,16 +145,21 @@ class Keyring:
 def backend() -> KeyringBackend | None:
     """The system's keyring; None where there is none, or where the person has turned it off.
 
-    `PYTHON_KEYRING_BACKEND` chooses another, as for every program that uses the `keyring` library.
+    `PYTHON_KEYRING_BACKEND` chooses another, as for every program that uses the `keyring` library. One that
+    is only installed by chance, and that the library does not recommend (it keeps secrets in clear), is none.
+
+    Raises:
+        KeyringSilent: it cannot be known.
     """
     import keyring
     from keyring.backends import fail, null
+    from keyring.core import load_config, recommended
 
-    try:
-        found = keyring.get_keyring()
-    except Exception as error:
-        raise KeyringSilent(f"no keyring could be opened ({type(error).__name__})") from error
-    return None if isinstance(found, fail.Keyring | null.Keyring) else found
+    found = _within(PATIENCE, keyring.get_keyring)
+    chosen = bool(os.environ.get("PYTHON_KEYRING_BACKEND")) or _within(PATIENCE, load_config) is not None
+    if isinstance(found, fail.Keyring | null.Keyring):
+        return None
+    return found if chosen or recommended(found) else None
 
 
 def _within(seconds: float, ask: Callable[[], T]) -> T:
