@@ -126,6 +126,7 @@ def test_every_setting_can_be_changed_in_the_file(config: Path) -> None:
         ("[execution]\ntimeout = 30\n", 2, ["execution.timeout", "duration"]),
         ('[execution]\ntimeout = "30"\n', 2, ["execution.timeout", "30s"]),
         ('[execution]\ntimeout = "0s"\n', 2, ["too short"]),
+        ('[schedule]\nmissed = "skipp"\n', 2, ["schedule.missed", "cannot be", "skip"]),
         ('[health]\ninterval = "a while"\n', 2, ["health.interval", "not a duration"]),
         ("vault = 3\n", 1, ["`vault`", "a table"]),
         ("[approvers]\nana = 1\n", 2, ["approvers.ana", "a table"]),

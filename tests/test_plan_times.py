@@ -35,6 +35,20 @@ def test_a_time_is_that_moment_or_local_time(text, moment):
     assert read_time(text, zone=BERLIN) == datetime.fromisoformat(moment).replace(tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("text", "zone", "moment"),
+    [
+        ("2026-03-29 02:30", "Europe/Berlin", "2026-03-29T01:30:00+00:00"),  # 3:30 on the clock
+        ("2026-10-25 02:30", "Europe/Berlin", "2026-10-25T00:30:00+00:00"),  # the earlier of the two
+        ("2026-10-04 02:15", "Australia/Lord_Howe", "2026-10-03T15:45:00+00:00"),  # 2:45, by half an hour
+        ("2011-12-30 09:00", "Pacific/Apia", "2011-12-30T19:00:00+00:00"),  # the day was left out
+        ("2026-11-01 01:30", "America/New_York", "2026-11-01T05:30:00+00:00"),
+    ],
+)
+def test_a_local_time_that_is_not_there_or_twice_is_one_moment_all_the_same(text, zone, moment):
+    assert read_time(text, zone=ZoneInfo(zone)).isoformat() == moment
+
+
 def test_a_date_alone_ends_with_that_day_where_it_is_an_end():
     end = read_time("2026-03-01", zone=BERLIN, end_of_day=True)
     assert end == datetime(2026, 3, 1, 23, 59, 59, tzinfo=BERLIN)

@@ -529,8 +529,11 @@ class PlanState:
         replaces: the digest that was shown before this one, where the plan was frozen anew.
         exceptions: by step, the SHA-256 of final arguments outside their limits that a fresh approval of
             this presentation allows.
-        parent: of a run of a repeating plan, that plan's id.
+        parent, due: of a run of a repeating plan, that plan's id, and when the run was due.
         last_due, occurrences: of a repeating plan, when its latest run was due, and its runs' latest notes.
+        missed: of a run, how many due times before it passed without one; of a repeating plan, before its
+            latest run, or as `skipped`.
+        skipped: of a repeating plan, that what was missed was left out, as the settings have it.
         run: counts the runs; 0 before the first.
         reason, message: the last refusal or failure, as code and in plain words.
     """
@@ -555,6 +558,9 @@ class PlanState:
     spent: frozenset[str] = frozenset()
     exceptions: dict[str, str] = field(default_factory=dict)
     parent: str | None = None
+    due: str | None = None
+    missed: int = 0
+    skipped: bool = False
     last_due: str | None = None
     occurrences: list[str] = field(default_factory=list)
     run: int = 0

@@ -325,6 +325,13 @@ class Presence:
         latest = self._parts.state.latest
         return max(clock, datetime.fromisoformat(latest)) if latest else clock
 
+    def clock(self) -> datetime:
+        """The present as the clock has it: what may begin is judged by it, what has ended by `now`.
+
+        The ledger may have heard of a later time, from a clock that was wrong for a while.
+        """
+        return datetime.now(UTC)
+
     async def note_facts(self, plan_id: str) -> NoteFacts | None:
         """What the plan's note says now; None where there is no such note any more.
 

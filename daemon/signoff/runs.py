@@ -13,6 +13,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol, cast
 
 import orjson
@@ -121,15 +122,20 @@ class Runs:
 
     # ------------------------------------------------------------ starting and ending
 
-    def start(self, plan_id: str) -> None:
-        """Run a plan if it is live and not running already; the gate decides whether anything happens."""
+    def start(self, plan_id: str, *, asleep: bool = True) -> None:
+        """Run a plan if it is live and not running already; the gate decides whether anything happens.
+
+        Args:
+            plan_id: which plan.
+            asleep: leave one alone that waits for a time still to come.
+        """
         state = self._parts.state.plans.get(plan_id)
         if self.closing or plan_id in self._held or state is None or state.status not in LIVE:
             return
         if plan_id in self._runs:
             self._asked_again.add(plan_id)  # it may be about to end, and have missed what is new
             return
-        if self._asleep(state):
+        if asleep and self._asleep(state):
             return
         run = Run(plan_id, self)
         task = asyncio.ensure_future(self._go(run))
@@ -153,7 +159,7 @@ class Runs:
         if state.until is None or state.status not in {Status.WAITING, Status.SCHEDULED}:
             return False
         until = datetime.fromisoformat(state.until)
-        if until <= self._presence.now() or state.approvals_end <= self._presence.now():
+        if until <= self._presence.clock() or state.approvals_end <= self._presence.now():
             return False
         if self.clock is not None:
             self.clock.wake_at(state.id, min(until, state.approvals_end))
@@ -283,11 +289,7 @@ class Runs:
 
     def runs_of(self, parent: str) -> list[str]:
         """The runs of a repeating plan that are still live."""
-        return [
-            plan.id
-            for plan in self._parts.state.plans.values()
-            if plan.parent == parent and plan.status in LIVE
-        ]
+        return self._timetable.live_runs(parent)
 
     def _too_early(self, plan_id: str) -> bool:
         """Is the plan's `run_at` still to come? Then the clock is set."""
@@ -301,7 +303,7 @@ class Runs:
         ):
             return False
         moment = read_time(frozen.run_at, zone=get_localzone())
-        if moment <= self._presence.now():
+        if moment <= self._presence.clock():
             return False
         if state.status is not Status.SCHEDULED:
             asyncio.ensure_future(self._wait_for(plan_id, moment))  # noqa: RUF006  the ledger keeps it alive
@@ -361,8 +363,13 @@ class Runs:
 
     def heard(self, entry: Entry) -> None:
         """What was recorded of one plan may be what others wait for, or say of it in their notes."""
-        if entry.plan is not None and entry.event in _TURNS:
-            self.look_at_dependents(entry.plan)
+        if entry.plan is None or entry.event not in _TURNS:
+            return
+        self.look_at_dependents(entry.plan)
+        plan = self._parts.state.plans.get(entry.plan)
+        if plan is not None and plan.parent is not None and plan.status not in LIVE:
+            again = partial(self.start, plan.parent, asleep=False)  # another run may have come due meanwhile
+            asyncio.get_running_loop().call_soon(again)
 
     def look_at_dependents(self, plan_id: str) -> None:
         """Start those that wait for a plan; those that must go on waiting say how it stands now."""

@@ -1,8 +1,8 @@
 """Letting a repeating plan have its next run: recorded first, then its note, then it runs as any plan does.
 
 The clock only says "look again"; whether a run is due is read from the ledger, so that a run happens once
-however often the clock wakes, and across restarts. A run whose note was not written before a crash gets it
-at the next start.
+however often the clock wakes or is put back, and across restarts. A run whose note was not written before a
+crash gets it at the next start. While one run is live no other begins; what comes due meanwhile is missed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,20 @@ from tzlocal import get_localzone
 from signoff import durable
 from signoff.approval import ApprovedPlan
 from signoff.ledger.entry import Event
-from signoff.model import Folder, FrozenPlan, Json, JsonObject, PlanState
-from signoff.occurrences import due, next_time, occurrence_note, occurrence_of
+from signoff.model import LIVE, Folder, FrozenPlan, Json, JsonObject, PlanState
+from signoff.occurrences import (
+    LATE,
+    Due,
+    counted_from,
+    due,
+    next_time,
+    occurrence_id,
+    occurrence_note,
+    occurrence_of,
+)
 from signoff.parts import Parts
 from signoff.plan.freeze import blob
+from signoff.plan.times import read_time
 from signoff.presence import Presence
 
 
@@ -36,16 +46,38 @@ class Timetable:
             The id of the new run, or None; and when to look again, or None where it never comes due again.
         """
         parent = self._parts.state.plans[approved.frozen.id]
-        schedule, now = approved.frozen.schedule or "", self._presence.now()
-        after = _last(parent)
+        schedule, now = approved.frozen.schedule or "", self._presence.clock()
+        after = _last(parent, approved.frozen)
         found = due(schedule, after, now, _zone())
         run = None
         if found is not None:
-            run = await self._have(parent, approved, found.at, found.missed)
+            run = await self._have_or_pass(parent, approved, found, late=now - found.at > LATE)
             after = found.at
         following = next_time(schedule, after, _zone())
         await self._tell(parent, following)
         return run, following
+
+    async def _have_or_pass(
+        self, parent: PlanState, approved: ApprovedPlan, found: Due, *, late: bool
+    ) -> str | None:
+        """Have a run, unless the one before is live, it is there already, or it is left out as missed."""
+        if self.live_runs(parent.id) or self._parts.state.status(occurrence_id(parent.id, found.at)):
+            return None
+        if not late or not self._parts.settings.schedule.skip_missed:
+            return await self._have(parent, approved, found.at, found.missed)
+        passed: JsonObject = {"at": found.at.isoformat(timespec="seconds"), "missed": found.missed + 1}
+        await self._parts.ledger.append(
+            [Event("passed", plan=parent.id, digest=parent.digest, data={**passed, "reason": "missed"})]
+        )
+        return None
+
+    def live_runs(self, parent: str) -> list[str]:
+        """The runs of a repeating plan that have not ended."""
+        return [
+            plan.id
+            for plan in self._parts.state.plans.values()
+            if plan.parent == parent and plan.status in LIVE
+        ]
 
     async def _have(self, parent: PlanState, approved: ApprovedPlan, at: datetime, missed: int) -> str:
         run = occurrence_of(approved.frozen, at)
@@ -57,7 +89,7 @@ class Timetable:
         await self._parts.ledger.append(
             [
                 Event("occurrence", plan=parent.id, digest=parent.digest, data=had),
-                _frozen(parent, run, path),
+                _frozen(parent, run, path, had),
                 Event("presented", plan=run.id, digest=run.digest),
                 *_approvals(parent, approved, run),
             ]
@@ -107,15 +139,15 @@ def _zone() -> tzinfo:
     return get_localzone()
 
 
-def _last(parent: PlanState) -> datetime:
+def _last(parent: PlanState, frozen: FrozenPlan) -> datetime:
     """The time from which the next run is counted: the last one that was due, else the approval."""
-    approved = max((given.time for given in parent.approvals), default=parent.frozen)
-    latest = max(parent.last_due or "", "")
-    moments = [datetime.fromisoformat(approved), *([datetime.fromisoformat(latest)] if latest else [])]
-    return max(moments)
+    approved = datetime.fromisoformat(max((given.time for given in parent.approvals), default=parent.frozen))
+    start = read_time(frozen.run_at, zone=_zone(), key="run_at") if frozen.run_at is not None else None
+    first = counted_from(frozen.schedule or "", approved, start)
+    return max(first, datetime.fromisoformat(parent.last_due)) if parent.last_due else first
 
 
-def _frozen(parent: PlanState, run: FrozenPlan, path: str) -> Event:
+def _frozen(parent: PlanState, run: FrozenPlan, path: str, had: JsonObject) -> Event:
     steps: list[Json] = [
         {
             "id": step.id,
@@ -136,6 +168,8 @@ def _frozen(parent: PlanState, run: FrozenPlan, path: str) -> Event:
         "priority": parent.priority,
         "expires": parent.expires,
         "parent": parent.id,
+        "due": had["at"],
+        "missed": had["missed"],
     }
     return Event("frozen", plan=run.id, digest=run.digest, data=data)
 

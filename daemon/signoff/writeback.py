@@ -27,6 +27,7 @@ from signoff.form import FormRefused
 from signoff.ledger.entry import Event
 from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status, StepStatus
 from signoff.note.splice import CannotSplice, section_items, set_keys, set_section, set_ticks
+from signoff.occurrences import first_begin
 from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
 from signoff.presence import Presence
@@ -336,6 +337,7 @@ class WriteBack:
             changes=self._changes(state),
             missing=max(0, needed - len(approved)),
             candidates=[name for name in parts.rules.roster.approvers() if name not in approved],
+            begins=first_begin(frozen, state.frozen, get_localzone() or UTC) if frozen else None,
             ttl=parts.settings.approval.ttl,
             zone=get_localzone() or UTC,
             folders=folder_names(parts.settings.vault.folders),

@@ -32,10 +32,13 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "logs": ("path",),
     "approval": ("ttl", "code_window"),
     "execution": ("timeout", "retries", "retry_delay", "concurrency", "answer_within"),
+    "schedule": ("missed",),
     "health": ("interval",),
 }
 """Every setting that the environment may override, by its table."""
 
+MISSED = ("once", "skip")
+"""What becomes of runs that came due while nobody was there: one, late; or none."""
 _WHOLE = {"retries", "concurrency"}
 _FLAGS = {"polling"}
 _APPROVER = re.compile(r"[^\W_][\w.@+-]{0,63}")
@@ -102,6 +105,17 @@ class ExecutionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """How repeating plans run.
+
+    Attributes:
+        skip_missed: what came due while nobody was there is not run late, but left out.
+    """
+
+    skip_missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSettings:
     """`interval`: seconds between two health checks of a server."""
 
@@ -119,6 +133,7 @@ class Settings:
     approval: ApprovalSettings
     execution: ExecutionSettings
     health: HealthSettings
+    schedule: ScheduleSettings = ScheduleSettings()
 
     @property
     def default_approver(self) -> Approver | None:
@@ -136,7 +151,7 @@ def load_settings(config_dir: Path, environ: Mapping[str, str]) -> Settings:
     """
     config_dir = Path(os.path.abspath(config_dir))  # noqa: PTH100 - `..` is taken as written, links stay
     section = _overridden(read_toml(config_dir / "signoff.toml"), load_environment(config_dir, environ))
-    section.only("vault", "logs", "approvers", "approval", "execution", "health")
+    section.only("vault", "logs", "approvers", "approval", "execution", "schedule", "health")
     settings = Settings(
         config_dir=config_dir,
         vault=_vault(section.table("vault"), config_dir),
@@ -145,6 +160,7 @@ def load_settings(config_dir: Path, environ: Mapping[str, str]) -> Settings:
         approval=_approval(_known(section, "approval")),
         execution=_execution(_known(section, "execution")),
         health=HealthSettings(interval=_known(section, "health").seconds("interval", "60s", least=1)),
+        schedule=_schedule(_known(section, "schedule")),
     )
     _keep_out_of_the_vault(settings, section)
     return settings
@@ -220,6 +236,15 @@ def _execution(section: Section) -> ExecutionSettings:
         concurrency=section.whole("concurrency", 8, least=1, most=1000),
         answer_within=section.seconds("answer_within", "1h", least=1),
     )
+
+
+def _schedule(section: Section) -> ScheduleSettings:
+    missed = section.text("missed", MISSED[0])
+    if missed not in MISSED:
+        section.fail(
+            f"`{section.name_of('missed')}` cannot be `{missed}`.", "missed", hint=suggestion(missed, MISSED)
+        )
+    return ScheduleSettings(skip_missed=missed == "skip")
 
 
 def _path(section: Section, key: str, default: str, config_dir: Path) -> Path:

@@ -45,3 +45,9 @@ def word_of(kind: type[Word], data: JsonObject, key: str, default: Word) -> Word
         return kind(text_of(data, key))
     except ValueError:
         return default
+
+
+def count_of(data: JsonObject, key: str) -> int:
+    """A whole number above 0; 0 where it is none."""
+    value = data.get(key)
+    return value if isinstance(value, int) and value > 0 else 0

@@ -10,7 +10,7 @@ Events about plans, and what their `data` holds:
 ============  ==================================================================================
 frozen        path, title, steps [{id, name, action, call, risk, kept}], risk, needs, proposed_by,
               priority, expires, replaces [digest], spent [SHA-256 of notes]; `kept`: a step that is
-              done or unknown already
+              done or unknown already. Of a run of a repeating plan also parent, due, missed
 presented     path: the preview is in the note
 moved         to: where the note lies now
 approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete
@@ -22,6 +22,7 @@ asked         question (its number), mode, message, fields, kept (blob), until: 
 answered      question, action (`accept`, `decline`, `cancel`), reason, answer, via, method, nonce
 added         of, name, action, call, item: an item of a `for_each`, or an undo, is a step of its own now
 occurrence    at, run, note, missed: a repeating plan has a run, which is a plan of its own
+passed        at, missed: due times of a repeating plan up to `at` were missed, and left out
 step          status, reason, message, until: a step changed without a call
 resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
@@ -41,7 +42,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from signoff.evidence import Codes
-from signoff.ledger.data import object_of, optional_of, text_of, time_of, word_of
+from signoff.ledger.data import count_of, object_of, optional_of, text_of, time_of, word_of
 from signoff.ledger.entry import Entry
 from signoff.ledger.questions import answered, asked, close_questions
 from signoff.model import (
@@ -228,6 +229,8 @@ def _frozen_state(entry: Entry, before: Ended | None) -> PlanState:
         steps={step.id: step for step in steps},
         replaces=optional_of(data, "replaces"),
         parent=optional_of(data, "parent"),
+        due=time_of(data, "due"),
+        missed=count_of(data, "missed"),
         spent=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
         run=before.run if before else 0,
         started=before.started if before and begun else None,
@@ -363,8 +366,14 @@ def _added(plan: PlanState, entry: Entry) -> None:
 
 def _occurrence(plan: PlanState, entry: Entry) -> None:
     plan.run += 1
-    plan.last_due = optional_of(entry.data, "at")
+    plan.last_due = time_of(entry.data, "at")
+    plan.missed, plan.skipped = count_of(entry.data, "missed"), False
     plan.occurrences = [*plan.occurrences, text_of(entry.data, "note")][-RECENT:]
+
+
+def _passed(plan: PlanState, entry: Entry) -> None:
+    plan.last_due = time_of(entry.data, "at")
+    plan.missed, plan.skipped = count_of(entry.data, "missed"), True
 
 
 def _step(plan: PlanState, entry: Entry) -> None:
@@ -463,6 +472,7 @@ _CHANGES: dict[str, Callable[[PlanState, Entry], None]] = {
     "answered": answered,
     "added": _added,
     "occurrence": _occurrence,
+    "passed": _passed,
     "step": _step,
     "resolved": _resolved,
     "waiting": _waiting,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 
 from signoff.config.durations import parse_duration
 from signoff.config.section import suggestion
+from signoff.cron import read_cron
 from signoff.errors import NoteError
 from signoff.model import Json, Plan
 from signoff.note.document import Note
@@ -29,6 +30,8 @@ HEADER_KEYS = frozenset(
 MODES = ("sequential", "parallel")
 ON_FAILURE = ("stop", "continue", "undo")
 PRIORITIES = ("high", "normal", "low")
+MOST_OFTEN = 60.0
+"""Seconds; nothing repeats more often."""
 _FILLED_IN = ("title", "id", "proposed_by", "depends_on", "run_at", "schedule")
 """What templates leave to the author."""
 
@@ -59,7 +62,8 @@ def read_header(note: Note, fallback_title: str, *, strict: bool = True) -> Plan
 
     Raises:
         NoteError: with line and column: `value-unknown`, `wrong-type`, `plan-id-invalid`, `unknown-key`,
-            `time-unreadable`, `schedule-unreadable`, `expires-twice`, `depends-cycle`.
+            `time-unreadable`, `schedule-unreadable`,
+            `schedule-too-often`, `schedule-never`, `expires-twice`, `depends-cycle`.
     """
     front = note.front
     given: Mapping[str, Json] = front.values if front else {}
@@ -208,26 +212,30 @@ def _expires(source: Source) -> str | None:
 
 
 def _schedule(source: Source) -> str:
-    """A schedule as written, known to be readable."""
+    """A schedule as written, known to be readable and to come due, and not all the time."""
     text = " ".join(source.text("schedule").split())
     every = _EVERY.fullmatch(text)
     try:
-        readable = parse_duration(every[1]) >= 1 if every is not None else _is_cron(text)
-    except ValueError:
-        readable = False
-    if not readable:
+        if every is not None and parse_duration(every[1]) < MOST_OFTEN:
+            raise source.question(
+                "schedule-too-often",
+                f"`schedule: {text[:60]}` is more often than once a minute.",
+                "schedule",
+                hint="Write `every 1m`, or more.",
+            )
+        if every is None and read_cron(text).after(datetime(2000, 1, 1)) is None:  # noqa: DTZ001  wall clock
+            raise source.question(
+                "schedule-never",
+                f"`schedule: {text[:60]}` never comes due: there is no such date.",
+                "schedule",
+                hint="Correct the day of the month, or the month.",
+            )
+    except ValueError as error:
+        why = "" if every is not None else f": {error}"
         raise source.question(
             "schedule-unreadable",
-            f"`schedule: {text[:60]}` is not a schedule that can be read.",
+            f"`schedule: {text[:60]}` is not a schedule that can be read{why}.",
             "schedule",
             hint="Write `every 1h`, or five cron fields such as `0 9 * * mon-fri`.",
-        )
+        ) from None
     return text
-
-
-def _is_cron(text: str) -> bool:
-    """Whether the scheduler reads a cron expression."""
-    from apscheduler.triggers.cron import CronTrigger
-
-    CronTrigger.from_crontab(text, timezone=UTC)
-    return True

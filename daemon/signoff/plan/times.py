@@ -4,6 +4,7 @@ The documented rule for `run_at` and `expires`:
 
 * ISO 8601 with a zone (`2026-03-01T09:00:00Z`, `2026-03-01 09:00+02:00`) is that moment;
 * without a zone it is local time; where the clocks go back, the earlier of the two moments;
+  where they go forward over it, that moment as a clock shows it that was not put (so the new one is later);
 * a date alone is the end of that day for `expires` and its start for `run_at`, both in local time;
 * `+00:00Z`, which several programs write, says UTC twice and is read as UTC; any other zone that is
   given twice is not readable;

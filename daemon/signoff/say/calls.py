@@ -10,6 +10,7 @@ from signoff.say.arguments import is_late, show_arguments
 from signoff.say.block import paragraphs, table
 from signoff.say.drawing import MOST_LATE_ITEMS, drawing
 from signoff.say.escape import code, inline, sentence
+from signoff.say.repeats import begins
 from signoff.say.view import PlanView
 from signoff.say.words import joined
 
@@ -130,11 +131,13 @@ def _terms(view: PlanView) -> Sequence[str]:
         said.append(f"It starts on {_time(view, frozen.run_at)} at the earliest.")
     if frozen.schedule is not None:
         said.append(
-            f"**It repeats:** {code(frozen.schedule)}. One approval covers every run until the approval ends."
+            f"**It repeats:** {code(frozen.schedule)}, in local time. "
+            "One approval covers every run until the approval ends."
         )
+    said.append(begins(view))
     if len(frozen.steps) > 1 or frozen.on_failure != "stop":
         said.append(_on_failure(frozen.on_failure))
-    return said
+    return [each for each in said if each]
 
 
 def _on_failure(choice: str) -> str:

@@ -9,6 +9,7 @@ from signoff.say.calls import short_digest
 from signoff.say.escape import code
 from signoff.say.form import answered, questions
 from signoff.say.preview import METHODS
+from signoff.say.repeats import occasion, runs_so_far
 from signoff.say.steps import reason_of, record, results, step_table
 from signoff.say.view import PlanView
 from signoff.say.words import joined, plural
@@ -24,7 +25,7 @@ _TITLES = {
 def live(view: PlanView) -> str:
     """The section of a plan that was approved and has not ended."""
     state = view.state
-    lines = paragraphs(_standing(view), approved_by(view), _how_to_stop(view))
+    lines = paragraphs(occasion(view), _standing(view), approved_by(view), _how_to_stop(view))
     last = results(view) if state.status is Status.SCHEDULED else []
     stands = callout(
         "info",
@@ -38,7 +39,7 @@ def done(view: PlanView) -> str:
     """The section of a plan that ended well, with its results."""
     state = view.state
     asked = reason_of(view, state.reason, state.message) if state.reason else ""
-    lines = paragraphs(_count(view), asked, approved_by(view), _times(view))
+    lines = paragraphs(_count(view), asked, occasion(view), approved_by(view), _times(view))
     return callout(
         "success", "Signoff: done", [*lines, *step_table(view), *answered(view), *results(view), record(view)]
     )
@@ -55,10 +56,11 @@ def progress(state: PlanState) -> str:
 
 def _standing(view: PlanView) -> str:
     state = view.state
-    parts = [_count(view)]
+    repeats = view.frozen is not None and view.frozen.schedule is not None
+    parts = [runs_so_far(view) if repeats else _count(view)]
     if state.status in {Status.WAITING, Status.SCHEDULED} and state.until:
         parts.append(f"Next: {view.moment(state.until)}.")
-    if state.reason or state.message:
+    if state.message or (state.reason and state.status is not Status.SCHEDULED):
         parts.append(reason_of(view, state.reason, state.message))
     if state.status is Status.WAITING and state.reason == ServerAway.code:
         parts.append(_until_when(view))

@@ -14,6 +14,7 @@ from signoff.say.calls import shell_word
 from signoff.say.escape import bounded, code, fenced, plain_property, sentence
 from signoff.say.form import answered
 from signoff.say.progress import approved_by
+from signoff.say.repeats import occasion
 from signoff.say.steps import name_of, number_of, reason_of, record, step_table
 from signoff.say.view import PlanView
 from signoff.say.words import advice
@@ -47,7 +48,7 @@ def unknown(view: PlanView) -> str:
     )
     for step in asked:
         lines.extend(_question(view, step))
-    lines.extend(paragraphs(approved_by(view)))
+    lines.extend(paragraphs(occasion(view), approved_by(view)))
     return callout(
         "warning", "Signoff: did it happen?", [*lines, *step_table(view), *answered(view), record(view)]
     )

@@ -11,6 +11,7 @@ from signoff.say.escape import RESULT_LIMIT, bounded, code, fenced, sentence
 from signoff.say.failures import ITEMS_FAILED, MOST_LISTED, class_of, failures, failures_table
 from signoff.say.form import answered
 from signoff.say.progress import approved_by
+from signoff.say.repeats import occasion
 from signoff.say.steps import (
     ALL_RESULTS,
     SHORTEST_RESULT,
@@ -34,6 +35,7 @@ def failed(view: PlanView) -> str:
         _what_was_done(view),
         _what_was_not_done(view),
         what_to_do(view),
+        occasion(view),
         approved_by(view),
     )
     return callout(
@@ -63,6 +65,7 @@ def ended(view: PlanView) -> str:
     reason = view.ended_reason or state.message.removeprefix("Rejected: ")
     lines = paragraphs(
         f"{said} {_called_so_far(view)}",
+        occasion(view),
         f"Reason: {sentence(view.redactor.text(reason))}" if reason else "",
         f"If you want it after all, move this note to {code(view.folder(Folder.INBOX))}. "
         "It is checked there and shown for approval again.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from signoff.form import Form
@@ -77,6 +77,7 @@ class PlanView:
         missing: how many further approvers are needed.
         candidates: names of approvers who may still approve.
         ended_by, ended_reason: who rejected or cancelled it and why, as typed; empty where not known.
+        begins: when it would begin if it were approved as soon as it is shown, where it says a time.
         ttl: seconds an approval holds where neither the note nor the policy says less.
         zone: local time.
         folders: the folder names of the settings.
@@ -95,6 +96,7 @@ class PlanView:
     candidates: Sequence[str] = ()
     ended_by: str = ""
     ended_reason: str = ""
+    begins: datetime | None = None
     ttl: float | None = None
     zone: tzinfo = UTC
     folders: Mapping[Folder, str] = field(default_factory=lambda: FOLDERS)
