@@ -69,6 +69,7 @@ def test_the_sample_file_says_exactly_the_defaults(config: Path) -> None:
     plain = load(config, "")
     assert (sample.vault, sample.logs, sample.approval) == (plain.vault, plain.logs, plain.approval)
     assert (sample.execution, sample.health) == (plain.execution, plain.health)
+    assert sample.schedule == plain.schedule
     assert sample.default_approver is not None
     assert sample.default_approver.methods == (Method.EDIT, Method.CODE, Method.SIGNATURE)
 
