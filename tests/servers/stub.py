@@ -23,7 +23,9 @@ Tools (all take JSON arguments; `text` is optional except where a schema says so
     big(bytes)                   answers with one line that long
     typed(count, when?)          count: integer of at least 1; when: "now" or "later"
     structured(text)             answers with structured content {"text": ..., "length": ...}
-    ask(text)                    sends elicitation/create to the client and answers with its reply
+    ask(text, schema?, url?, times?, take_back?)
+                                 sends elicitation/create to the client (with times: so often, one after the
+                                 other) and answers with its last reply; with take_back, cancels the request
     sample(text)                 sends sampling/createMessage to the client and answers with its reply
     freeze()                     records, then neither reads nor answers ever again
 
@@ -118,7 +120,19 @@ BUILT_IN = [
         UNSAFE,
     ),
     tool("structured", "Answers in structure.", schema(["text"], text=TEXT), {"readOnlyHint": True}),
-    tool("ask", "Asks the person.", schema([], text=TEXT), UNSAFE),
+    tool(
+        "ask",
+        "Asks the person.",
+        schema(
+            [],
+            text=TEXT,
+            schema={"type": "object"},
+            url=TEXT,
+            times={"type": "integer"},
+            take_back={"type": "boolean"},
+        ),
+        UNSAFE,
+    ),
     tool("sample", "Asks the model.", schema([], text=TEXT), UNSAFE),
     tool("freeze", "Freezes.", schema([]), UNSAFE),
 ]
@@ -145,6 +159,8 @@ class Stub:
         self.lists = 0
         self.frozen = False
         self.asked: dict[str, object] = {}
+        self.left: dict[str, tuple[int, dict[str, object]]] = {}
+        self.requests = 0
         self.log = (
             os.open(options["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND) if "log" in options else None
         )
@@ -355,9 +371,18 @@ class Stub:
 
     def tool_ask(self, request: object, params: dict[str, object], arguments: dict[str, object]) -> None:
         self.record(params)
-        asked = schema([], answer=TEXT)
-        question = {"message": str(arguments.get("text", "Which one?")), "requestedSchema": asked}
-        self.request_of_client(request, "elicitation/create", question)
+        question = {"message": str(arguments.get("text", "Which one?"))}
+        if "url" in arguments:
+            question |= {"mode": "url", "url": arguments["url"], "elicitationId": "one"}
+        else:
+            question["requestedSchema"] = arguments.get("schema", schema([], answer=TEXT))
+        self.left[str(request)] = int(str(arguments.get("times", 1))) - 1, question
+        identity = self.request_of_client(request, "elicitation/create", question)
+        if arguments.get("take_back"):
+            time.sleep(0.5)
+            self.asked.pop(identity)
+            self.send({"method": "notifications/cancelled", "params": {"requestId": identity}})
+            self.reply(request, "never mind")
 
     def tool_sample(self, request: object, params: dict[str, object], arguments: dict[str, object]) -> None:
         self.record(params)
@@ -367,15 +392,25 @@ class Stub:
         }
         self.request_of_client(request, "sampling/createMessage", {"messages": [said], "maxTokens": 10})
 
-    def request_of_client(self, request: object, method: str, params: dict[str, object]) -> None:
-        identity = f"stub-{len(self.asked)}"
+    def request_of_client(self, request: object, method: str, params: dict[str, object]) -> str:
+        self.requests += 1
+        identity = f"stub-{self.requests}"
         self.asked[identity] = request
         self.send({"id": identity, "method": method, "params": params})
+        return identity
 
     def answered(self, message: dict[str, object]) -> None:
-        request = self.asked.get(str(message.get("id")))
-        if request is not None:
-            self.reply(request, json.dumps(message.get("result", message.get("error"))))
+        request = self.asked.pop(str(message.get("id")), None)
+        if request is None:
+            return
+        said = message.get("result", message.get("error"))
+        self.record({"name": "answered", "arguments": said})
+        left, question = self.left.get(str(request), (0, {}))
+        if left > 0:
+            self.left[str(request)] = left - 1, question
+            self.request_of_client(request, "elicitation/create", question)
+        else:
+            self.reply(request, json.dumps(said))
 
 
 def start_child(options: dict[str, str]) -> int:

@@ -89,8 +89,8 @@ class Run:
                 await self._loop()
         finally:
             await self._leave()
-        if landing.is_unanswered(self.refusal) and self._flow.verdict() is not None:
-            self.refusal = None  # nothing comes after it
+        if landing.is_unanswered(self.refusal):
+            await self._look_again()
         trouble = self._outbox.trouble
         if self.refusal is None and trouble is None:
             return await self._conclude()
@@ -98,6 +98,16 @@ class Run:
             self._outbox.events = [event for event in self._outbox.events if event.event == "outcome"]
         await self._flush()
         raise trouble or self.refusal or AssertionError
+
+    async def _look_again(self) -> None:
+        """A question got no answer: nothing may come after it, or the plan may not stand any more at all."""
+        if self._flow.verdict() is not None:
+            self.refusal = None
+            return
+        try:
+            admit(await self.world.facts(self.plan_id))
+        except GateRefused as refusal:
+            self.refusal = refusal
 
     def _load(self, frozen: FrozenPlan) -> None:
         """Take the picture from the ledger's state; from here on it follows what is recorded."""

@@ -1,0 +1,470 @@
+"""What servers ask in the middle of a call: in the note, answered by a person, never called twice."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.house import House, houses
+from support.project import Project, eventually, plan, projects, record
+from test_strong_approval import enrol_code, enrol_key
+
+DESK = Path(__file__).parent / "servers" / "desk.py"
+SEATS = (
+    "{type: object, required: [seats], properties: {seats: {type: integer, minimum: 1, maximum: 8}, "
+    "meal: {type: string, oneOf: [{const: l, title: Lunch}, {const: d, title: Dinner}]}}}"
+)
+NESTED = "{type: object, properties: {a: {type: object, properties: {b: {type: string}}}}}"
+
+
+def ask(text: str, more: str = "", identifier: str = "", schema: str = SEATS) -> str:
+    head = f"id: {identifier}\n" if identifier else ""
+    return f"{head}action: stub.ask\nwith:\n  text: {text}\n  schema: {schema}\n{more}"
+
+
+def desk(root: Path) -> dict[str, Any]:
+    return {"command": sys.executable, "args": [str(DESK), "--log", str(root / "desk.jsonl")]}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    root = tmp_path_factory.mktemp("asked")
+    servers = {
+        name: {
+            "command": sys.executable,
+            "args": [str(DESK.with_name("stub.py")), "--log", str(root / f"{name}.jsonl")],
+        }
+        for name in ("stub", "other")
+    }
+    yield from houses(root, servers={**servers, "desk": desk(root)})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    yield from projects(tmp_path)
+
+
+def asked(house: Project, name: str, times: int = 1) -> Path:
+    """The note of an approved plan, once so many forms stand in it."""
+    path = house.vault / "Approved" / name
+
+    def there() -> bool:
+        return path.exists() and path.read_text().count("- [ ] Decline (question") >= times
+
+    eventually(there, f"{times} question(s) in {name}; it is at {house.find(name)}")
+    return path
+
+
+def fill(path: Path, *, tick: str = "Send this answer", **values: str) -> str:
+    """The text of a note with values typed into its first form, and a box ticked."""
+    text = path.read_text()
+    for field, value in values.items():
+        text, count = re.subn(
+            rf"(?m)^(> - \d+\.\d+ [^\n]*`?\b{field}\b[^\n]*\):)[^\n]*$", rf"\1 {value}", text, count=1
+        )
+        assert count == 1, f"no line for {field}"
+    return text.replace(f"- [ ] {tick}", f"- [x] {tick}", 1) if tick else text
+
+
+def save(house: Project, path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(text)
+    if isinstance(house, House):
+        house.aged(aside)
+    aside.replace(path)
+
+
+def approved(house: House, *steps: str, front: str = "", times: int = 1) -> tuple[str, Path]:
+    word = house.word()
+    note = house.shown(word, front=front, steps=tuple(step.replace("WORD", word) for step in steps))
+    house.approve(note)
+    return word, asked(house, f"{word}.md", times)
+
+
+# ---------------------------------------------------------------- answering
+
+
+@pytest.mark.promise("7")
+def test_the_answer_in_the_note_lets_that_very_call_go_on(house: House) -> None:
+    word, note = approved(house, ask("A table for WORD?"))
+    assert "status: waiting" in note.read_text()
+    assert "waiting for your answer" in note.read_text()
+
+    save(house, note, fill(note, seats="3", meal="dinner"))
+
+    done = house.await_done(word).read_text()
+    assert len(house.called(word)) == 1
+    outcome = house.of(word, "outcome")[0]
+    assert json.loads(outcome.data["summary"]) == {"action": "accept", "content": {"seats": 3, "meal": "d"}}
+    question, answer = house.of(word, "asked")[0], house.of(word, "answered")[0]
+    assert (question.server, question.tool, question.step, question.attempt) == ("stub", "ask", "step-1", 1)
+    assert answer.data["question"] == question.data["question"]
+    assert (answer.approver, answer.data["answer"]) == ("ana", {"seats": 3, "meal": "d"})
+    assert answer.seq < outcome.seq
+    assert "`seats` = `3`" in done
+    assert "(question" not in done
+    assert done.rstrip().endswith("%% signoff %%"), "nothing of the form is left behind"
+
+
+@pytest.mark.promise("1.2")
+def test_in_the_newer_protocol_too_with_one_question_after_the_other(house: House) -> None:
+    word, note = approved(house, "action: desk.book_twice\nwith:\n  text: WORD\n")
+    save(house, note, fill(note, seats="2", kind="1"))
+    eventually(lambda: "In which name are the 2 seats?" in note.read_text(), "the second question")
+
+    save(house, note, fill(note, name="Mia"))
+
+    house.await_done(word)
+    booked = [call for call in house.called(word, "desk") if call["tool"] == "book_twice"]
+    assert [call["arguments"] for call in booked] == [{"text": word, "seats": 2, "name": "Mia"}]
+    assert len(house.of(word, "intent")) == 1
+    assert [entry.data["answer"] for entry in house.of(word, "answered")] == [
+        {"seats": 2, "window": False, "kind": "lunch"},
+        {"name": "Mia"},
+    ]
+
+
+@pytest.mark.promise("1.5")
+def test_what_does_not_fit_is_said_beside_its_field_and_nothing_is_sent(house: House) -> None:
+    word, note = approved(house, ask("WORD?"))
+
+    save(house, note, fill(note, seats="nine", meal="brunch"))
+
+    house.await_refusal(word, "answer-unfit")
+    eventually(lambda: "✗ this is not a whole number" in note.read_text(), "what is wrong")
+    text = note.read_text()
+    assert "): nine\n>   ✗ this is not a whole number" in text
+    assert "): brunch\n>   ✗ this is not one of the choices" in text
+    assert "- [ ] Send this answer" in text
+    assert [call["tool"] for call in house.called(word)] == ["ask"]
+    save(house, note, fill(note, seats="8", meal=""))
+    house.await_done(word)
+    assert house.of(word, "answered")[0].data["answer"] == {"seats": 8}
+
+
+@pytest.mark.promise("1.4")
+def test_what_a_person_is_typing_survives_what_the_daemon_writes_meanwhile(house: House) -> None:
+    slow = "action: other.slow\nwith:\n  seconds: 2\n  text: WORD\n"
+    word, note = approved(house, ask("WORD?"), slow, front="mode: parallel")
+    save(house, note, fill(note, tick="", seats="5 or so") + "\nA remark below.\n")
+
+    eventually(lambda: "✓ done" in note.read_text(), "the other step is told")
+
+    text = note.read_text()
+    assert text.count("5 or so") == 1
+    assert "): 5 or so\n" in text
+    assert text.rstrip().endswith("A remark below.")
+    save(house, note, fill(note, seats="5"))
+    house.await_done(word)
+
+
+@pytest.mark.promise("1.1")
+def test_a_declined_question_lets_no_further_step_run_before_a_person_has_looked(house: House) -> None:
+    word, note = approved(house, ask("WORD?", identifier="first"), record("WORD after"))
+
+    save(house, note, fill(note, tick="Decline"))
+
+    shown = house.await_shown(word, times=2)
+    assert "answer-missing" in shown.read_text()
+    assert json.loads(house.of(word, "outcome")[0].data["summary"]) == {"action": "decline"}
+    assert [call["tool"] for call in house.called(word)] == ["ask"]
+    house.approve(shown)
+    house.await_done(word)
+    assert [call["tool"] for call in house.called(word)] == ["ask", "record"]
+
+
+def test_both_boxes_are_no_answer(house: House) -> None:
+    word, note = approved(house, ask("WORD?"))
+
+    save(house, note, fill(note, seats="1").replace("- [ ] Decline", "- [x] Decline"))
+
+    house.await_refusal(word, "answer-unclear")
+    eventually(lambda: "- [ ] Decline" in note.read_text(), "the boxes are empty again")
+    assert house.of(word, "answered") == []
+    save(house, note, fill(note, tick="Decline"))
+    house.await_done(word)
+
+
+def test_the_terminal_shows_the_form_and_answers_it(house: House) -> None:
+    word, _ = approved(house, ask("WORD?"))
+    shown = json.loads(house.signoff("show", word, "--json").stdout)["steps"][0]
+    assert shown["status"] == "waiting"
+    form = shown["questions"][0]["form"]
+    assert {field["name"]: field["kind"] for field in form["fields"]} == {
+        "seats": "whole number",
+        "meal": "one of",
+    }
+    assert "whole number" in house.signoff("answer", word, "1").stdout
+    refused = house.signoff("answer", word, "1", "seats=99")
+    assert (refused.returncode, "at most 8" in refused.stderr) == (1, True)
+
+    result = house.signoff("answer", word, "1", "seats=4", "meal=Lunch")
+
+    assert result.returncode == 0, result.stderr
+    house.await_done(word)
+    answer = house.of(word, "answered")[0]
+    assert (answer.data["via"], answer.data["answer"]) == ("command", {"seats": 4, "meal": "l"})
+    late = house.signoff("answer", word, "1", "seats=4")
+    assert late.returncode == 1
+
+
+def test_two_steps_of_one_plan_may_ask_at_the_same_time(house: House) -> None:
+    steps = [f"id: {name}\naction: desk.confirm\nwith:\n  text: WORD {name}\n" for name in ("one", "two")]
+    word, note = approved(house, *steps, front="mode: parallel", times=2)
+
+    assert house.signoff("answer", word, "two", "--accept").returncode == 0
+    eventually(lambda: note.read_text().count("- [ ] Decline") == 1, "one is left")
+    assert [call["arguments"]["text"] for call in house.called(word, "desk")] == [f"{word} two"]
+    save(house, note, fill(note))
+
+    house.await_done(word)
+
+
+# ---------------------------------------------------------------- stopping
+
+
+@pytest.mark.promise("6")
+@pytest.mark.parametrize("how", ["rejected", "moved", "deleted"])
+def test_withdrawing_the_approval_takes_the_question_back_from_the_server(house: House, how: str) -> None:
+    word, note = approved(house, ask("WORD?", identifier="first"), record("WORD after"))
+
+    if how == "rejected":
+        house.edit(note, "status: waiting", "status: rejected")
+    elif how == "moved":
+        note.rename(house.vault / "Rejected" / note.name)
+    else:
+        note.unlink()
+
+    eventually(lambda: house.of(word, "finished"), "the plan ends")
+    assert house.of(word, "answered")[0].data["action"] == "cancel"
+    assert json.loads(house.of(word, "outcome")[0].data["summary"]) == {"action": "cancel"}
+    assert [call["tool"] for call in house.called(word)] == ["ask"]
+
+
+def test_a_server_may_take_its_question_back(house: House) -> None:
+    word, _ = approved(house, ask("WORD?", "  take_back: true\n"))
+
+    done = house.await_done(word)
+
+    assert house.of(word, "answered")[0].data["reason"] in {"withdrawn", "call-ended"}
+    assert "(question" not in done.read_text()
+
+
+@pytest.mark.promise("7")
+def test_a_question_that_nobody_answers_is_given_up_and_the_server_is_told(
+    project: Callable[..., Project],
+) -> None:
+    house = project(settings='[execution]\nanswer_within = "1s"\n').start()
+    house.approve(house.pending("Late.md", plan(ask("x"), record("after"))))
+
+    note = house.await_note("Late.md", "Pending_Approval", "answer-missing")
+
+    assert house.entries("answered")[0].data["reason"] == "not-answered"
+    assert house.entries("outcome")[0].data["summary"] == '{"action": "cancel"}'
+    assert "was not answered" in note.read_text()
+    assert [call["tool"] for call in house.calls()] == ["ask", "answered"]
+
+
+@pytest.mark.promise("1.2")
+def test_a_daemon_that_is_killed_while_it_asks_does_not_call_again(project: Callable[..., Project]) -> None:
+    house = project().start()
+    house.approve(house.pending("Kill.md", plan(ask("x"))))
+    note = asked(house, "Kill.md")
+    save(house, note, fill(note, tick="", seats="3"))
+    house.kill()
+    save(house, note, fill(note, seats="3"))
+
+    house.start()
+
+    note = house.await_note("Kill.md", "Failed", "status: unknown")
+    assert "while the server waited for an answer" in note.read_text()
+    assert "(question" not in note.read_text().split("%% signoff %%")[1]
+    house.edit(note, "- [ ] It did not happen", "- [x] It did not happen")
+    note = asked(house, "Kill.md")
+    save(house, note, fill(note, seats="4"))
+    house.await_note("Kill.md", "Done", "status: done")
+    assert [call["tool"] for call in house.calls()] == ["ask", "ask", "answered"]
+
+
+@pytest.mark.promise("10")
+def test_a_daemon_that_is_stopped_while_it_asks_ends_in_time_and_knows_how(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    house.approve(house.pending("Stop.md", plan(ask("x"), record("after"))))
+    asked(house, "Stop.md")
+
+    assert house.stop() == 0
+
+    assert house.entries("answered")[0].data["reason"] == "run-stopped"
+    assert house.entries("outcome")[0].data["class"] == "done"
+    house.start()
+    house.await_note("Stop.md", "Pending_Approval", "answer-missing")
+    assert [call["tool"] for call in house.calls()] == ["ask", "answered"]
+
+
+def test_a_run_that_ends_when_there_is_nothing_to_do_does_not_wait_for_people(
+    project: Callable[..., Project],
+) -> None:
+    house = project()
+    house.policy("requires:\n  low: {method: auto}\n  medium: {method: auto}\n")
+    house.drop("Once.md", plan(ask("x")))
+
+    result = house.once()
+
+    assert result.returncode == 0, result.stderr
+    assert house.entries("answered")[0].data["reason"] == "run-stopped"
+
+
+def test_a_call_that_waits_for_a_person_takes_no_place_from_others(project: Callable[..., Project]) -> None:
+    house = project(settings="[execution]\nconcurrency = 1\n").start()
+    house.approve(house.pending("Asks.md", plan(ask("x"))))
+    note = asked(house, "Asks.md")
+
+    house.approve(house.pending("Runs.md", plan(record("other"))))
+
+    house.await_note("Runs.md", "Done", "status: done")
+    save(house, note, fill(note, seats="1"))
+    house.await_note("Asks.md", "Done", "status: done")
+
+
+# ---------------------------------------------------------------- who may answer
+
+
+@pytest.mark.promise("6")
+def test_where_a_code_approves_only_a_code_answers_and_it_is_read_once(
+    project: Callable[..., Project],
+) -> None:
+    house = project()
+    totp = enrol_code(house, "ana")
+    house.policy("requires:\n  medium: {method: code}\n")
+    house.start()
+    note = house.pending("Code.md", plan(ask("x")))
+    house.edit(note, "status: pending", f"status: pending\napproval_code: {totp.now()}")
+    note = asked(house, "Code.md")
+    save(house, note, fill(note, seats="3"))
+    house.await_entry("refused", reason="method-insufficient")
+    eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
+    code = totp.at(__import__("time").time() + 30)
+
+    text = fill(note, seats="3")
+    save(house, note, re.sub(r"(?m)^(> - Code for question \d+ [^\n]*:)$", rf"\1 {code}", text))
+
+    done = house.await_note("Code.md", "Done", "status: done")
+    assert house.entries("answered")[0].data["method"] == "code"
+    assert code not in done.read_text()
+    everything = b"".join(path.read_bytes() for path in house.logs.rglob("*") if path.is_file())
+    assert code.encode() not in everything
+
+
+@pytest.mark.promise("6")
+def test_where_a_signature_approves_only_a_signature_answers(project: Callable[..., Project]) -> None:
+    house = project()
+    key = enrol_key(house, "ana")
+    house.policy("requires:\n  medium: {method: signature}\n")
+    house.start()
+    house.pending("Sign.md", plan(ask("x")))
+    assert house.signoff("approve", "Sign", "--sign", str(key)).returncode == 0
+    note = asked(house, "Sign.md")
+    assert "Send this answer (question" not in note.read_text()
+    assert house.signoff("answer", "Sign", "1", "seats=3").returncode == 1
+    assert house.entries("answered") == []
+
+    result = house.signoff("answer", "Sign", "1", "seats=3", "--sign", str(key))
+
+    assert result.returncode == 0, result.stderr
+    house.await_note("Sign.md", "Done", "status: done")
+    assert house.entries("answered")[0].data["method"] == "signature"
+
+
+# ---------------------------------------------------------------- servers that ask badly
+
+
+def test_a_form_that_nobody_could_fill_in_is_declined_with_words(house: House) -> None:
+    word = house.word()
+    house.approve(house.shown(word, steps=(ask(word, schema=NESTED),)))
+
+    done = house.await_done(word)
+
+    answer = house.of(word, "answered")[0]
+    assert (answer.data["action"], answer.data["reason"]) == ("decline", "question-unusable")
+    assert "question-unusable" in done.read_text()
+
+
+def test_an_address_is_shown_and_never_opened(house: House) -> None:
+    step = "action: stub.ask\nwith:\n  text: Sign in, WORD\n  url: https://example.com/login?id=1\n"
+    word, note = approved(house, step)
+    text = note.read_text()
+    assert "> ```text\n> https://example.com/login?id=1\n> ```" in text
+    assert "on the host `example.com`" in text
+
+    save(house, note, fill(note, tick="I have done it"))
+
+    house.await_done(word)
+    assert house.of(word, "outcome")[0].data["summary"] == '{"action": "accept"}'
+
+
+def test_an_address_that_hides_what_it_is_is_declined(house: House) -> None:
+    word = house.word()
+    step = f"action: stub.ask\nwith:\n  text: {word}\n  url: http://bank.example.com@evil.example/\n"
+    house.approve(house.shown(word, steps=(step,)))
+
+    house.await_done(word)
+
+    assert house.of(word, "answered")[0].data["reason"] == "question-unusable"
+
+
+def test_a_server_that_asks_without_end_is_declined_after_a_while(project: Callable[..., Project]) -> None:
+    house = project(settings='[execution]\nanswer_within = "1s"\n').start()
+    house.approve(house.pending("Flood.md", plan(ask("x", "  times: 60\n", schema=NESTED))))
+
+    house.await_note("Flood.md", "Done", "status: done")
+
+    assert len(house.entries("asked")) == 20
+    assert len([call for call in house.calls() if call["tool"] == "answered"]) == 60
+
+
+def test_a_question_that_could_belong_to_several_calls_is_put_to_nobody(house: House) -> None:
+    word = house.word()
+    slow = f"action: other.slow\nwith:\n  seconds: 2\n  text: {word}\n"
+    asks = f"action: other.ask\nwith:\n  text: {word}?\n"
+    house.approve(house.shown(word, front="mode: parallel", steps=(slow, asks)))
+
+    done = house.await_done(word)
+
+    assert {entry.data["reason"] for entry in house.of(word, "answered")} == {"question-unclear"}
+    assert "question-unclear" in done.read_text()
+
+
+def test_sampling_is_refused_as_before(house: House) -> None:
+    word = house.word()
+    house.approve(house.shown(word, steps=(f"action: stub.sample\nwith:\n  text: {word}\n",)))
+
+    house.await_done(word)
+
+    assert "not supported" in house.of(word, "outcome")[0].data["summary"].lower()
+    assert house.of(word, "asked") == []
+
+
+def test_a_server_that_dies_while_it_asks_leaves_the_outcome_unknown(project: Callable[..., Project]) -> None:
+    house = project()
+    stub = house.stub("--pids", str(house.root / "pids"))
+    house.set_servers({"stub": stub})
+    house.start()
+    house.approve(house.pending("Dies.md", plan(ask("x"))))
+    asked(house, "Dies.md")
+
+    import os
+
+    os.kill(int((house.root / "pids").read_text().split()[0]), signal.SIGKILL)
+
+    note = house.await_note("Dies.md", "Failed", "status: unknown")
+    assert "- [ ] Send this answer" not in note.read_text()
+    assert len(house.entries("intent")) == 1
