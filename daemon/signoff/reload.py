@@ -115,6 +115,8 @@ class Reload:
         self._taken = self._seen = stamps
         self._folder = parts.settings.config_dir
         self._turn = asyncio.Lock()
+        self._redactor = parts.rules.redactor
+        self._granted: dict[str, tuple[str, ...]] = {}
 
     async def look(self) -> None:
         """Takes what has changed and rested since the last look; what is wrong in it is logged, once."""
@@ -141,10 +143,19 @@ class Reload:
             found = await asyncio.to_thread(read_configuration, self._parts.settings, self._environ)
             return await self._take(found)
 
+    def know(self, server: str, secrets: tuple[str, ...]) -> None:
+        """What lets us in at a server, besides what is configured: to be found wherever it comes back."""
+        self._granted[server] = (*self._granted.get(server, ())[-3:], *secrets)
+        self._parts.rules = replace(self._parts.rules, redactor=self._all_known())
+
+    def _all_known(self) -> Redactor:
+        return self._redactor.knowing(each for secrets in self._granted.values() for each in secrets)
+
     async def _take(self, found: Configuration) -> str:
         old = self._parts.rules
         # What was secret until now may still come back in the answer of a call under way.
-        self._parts.rules = replace(found.rules, redactor=found.rules.redactor.with_all_of(old.redactor))
+        self._redactor = found.rules.redactor.with_all_of(self._redactor)
+        self._parts.rules = replace(found.rules, redactor=self._all_known())
         change = self._pool.reconfigure(
             found.servers, capabilities=found.capabilities(), cache=found.cached()
         )

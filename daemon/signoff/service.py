@@ -48,7 +48,7 @@ from signoff.schedule import Schedule
 from signoff.servers.health import ServerHealth
 from signoff.servers.keyring import Keyring
 from signoff.servers.pool import ServerPool
-from signoff.servers.tokens import TokenStore
+from signoff.servers.tokens import Grant, TokenStore
 from signoff.vault import Vault
 from signoff.watch import Watch
 from signoff.writeback import FOLDER_OF
@@ -82,6 +82,7 @@ class Daemon:
         self._news = self._unwritten = False
         self._places = places
         self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self.reconciler = Reconciler(parts)
         self._schedule = Schedule(self.reconciler.runs.start)
         self.reconciler.runs.clock = self._schedule
@@ -132,6 +133,10 @@ class Daemon:
     def reload(self) -> None:
         """Read the configuration anew, soon; safe to call from a signal handler in the event loop."""
         asyncio.ensure_future(self._reload.try_now())  # noqa: RUF006  it says in the log how it went
+
+    def let_in(self, server: str, grant: Grant) -> None:
+        """Keep what lets us in at a server out of all that can be read; called from any thread."""
+        self._loop.call_soon_threadsafe(self._reload.know, server, grant.secrets())
 
     async def close(self) -> None:
         """End: nothing new leaves; what is under way is recorded; the notes tell it; servers end."""
@@ -373,12 +378,13 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
         try:
             async with _ledger(places) as (ledger, blobs, state):
                 tell = _Changes()
+                tokens = TokenStore(places.tokens, Keyring(settings.config_dir))
                 pool = ServerPool(
                     configuration.servers,
                     logs=settings.logs,
                     on_change=tell,
                     definitions=places.tools,
-                    tokens=TokenStore(places.tokens, Keyring(settings.config_dir)),
+                    tokens=tokens,
                     capabilities=configuration.capabilities(),
                     cache=configuration.cached(),
                     default_timeout=settings.execution.timeout,
@@ -388,6 +394,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
                     parts, pool, places, environ=environ, configured=configuration.stamps, once=once
                 )
                 tell.to = daemon.reconciler.servers_changed
+                tokens.told = daemon.let_in
                 ledger.on_entries = _follow(state, daemon.reconciler.heard)
                 await _serve(daemon, ledger, terminal=terminal)
         finally:

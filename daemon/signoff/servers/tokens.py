@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,10 @@ class Grant:
     scope: str = ""
     resource: str = ""
 
+    def secrets(self) -> tuple[str, ...]:
+        """What of it may be shown nowhere."""
+        return tuple(filter(None, (self.access, self.refresh, self.client_secret)))
+
 
 class NoTokenError(Exception):
     """There is no token, and none could be had; the message says why."""
@@ -69,11 +73,16 @@ class TokenStore:
     """One file for each server in a folder: with what lets us in, or with the word that the keyring has it.
 
     So a keyring is asked only for servers at which somebody has logged in.
+
+    Attributes:
+        told: called, in any thread, with a server's name and what lets us in there, whenever that is
+            read or renewed.
     """
 
     def __init__(self, folder: Path, keyring: Keyring | None = None) -> None:
         self._folder = folder
         self._keyring = keyring
+        self.told: Callable[[str, Grant], None] = lambda _server, _grant: None
 
     def _path(self, server: str, url: str) -> Path:
         # By address too: a token never goes to another server that took over a name.
@@ -87,7 +96,9 @@ class TokenStore:
             found = json.loads(path.read_bytes())
             if found == IN_KEYRING:
                 found = json.loads((self._keyring.get(_entry(path)) if self._keyring else None) or "")
-            return Grant(**found)
+            grant = Grant(**found)
+            self.told(server, grant)
+            return grant
         except KeyringSilent as error:
             logger.error("What lets us in at {} is in the keyring, which cannot be read: {}.", server, error)
         except (OSError, ValueError, TypeError):
@@ -100,6 +111,7 @@ class TokenStore:
         Raises:
             OSError: it could not be written.
         """
+        self.told(server, grant)
         path, text = self._path(server, url), json.dumps(asdict(grant))
         system.make_owner_only_directory(self._folder)
         kept = self._in_keyring(_entry(path), text)
@@ -153,10 +165,7 @@ class TokenAuth(httpx2.Auth):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What may be shown nowhere."""
-        grant = self._grant
-        return (
-            () if grant is None else tuple(filter(None, (grant.access, grant.refresh, grant.client_secret)))
-        )
+        return () if self._grant is None else self._grant.secrets()
 
     async def async_auth_flow(
         self, request: httpx2.Request
