@@ -173,7 +173,7 @@ def _kind(name: str, spec: JsonObject) -> tuple[Kind, tuple[Choice, ...]]:
         choices = _choices(name, items) if isinstance(items, dict) else ()
         if choices:
             return Kind.SEVERAL, choices
-    elif given in {"string", None} and ("enum" in spec or "oneOf" in spec or "anyOf" in spec):
+    elif (given is None or given == "string") and ("enum" in spec or "oneOf" in spec or "anyOf" in spec):
         choices = _choices(name, spec)
         if choices:
             return Kind.ONE, choices

@@ -1,0 +1,166 @@
+"""Questions of servers through the pool: whose call asks, its time, and being resumed, in both protocols."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from servers.kit import Project, available
+from signoff.errors import OutcomeUnknown, Refused
+from signoff.model import Inquiry, Reply
+from signoff.servers.elicit import InputNeeded, input_needed, resumption
+from signoff.servers.outcome import Where
+from signoff.servers.pool import ServerPool
+
+DESK = Path(__file__).parent / "servers" / "desk.py"
+HERE = Where("s", "t")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(DESK), "--http", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield f"http://127.0.0.1:{port}/mcp"
+    process.kill()
+    process.wait()
+
+
+@asynccontextmanager
+async def desks(tmp_path: Path, protocol: str, transport: str, address: str) -> AsyncIterator[ServerPool]:
+    project = Project(tmp_path)
+    if transport == "http":
+        project.server("desk", url=address)
+    else:
+        project.server("desk", command=sys.executable, args=[str(DESK)])
+    async with project.pool() as pool:
+        for owner in pool._servers["desk"].owners:
+            owner._mode = "legacy" if protocol == "handshake" else "auto"
+        await available(pool, "desk")
+        incarnation = pool._servers["desk"].owners[0].incarnation
+        assert incarnation is not None
+        assert (incarnation.client.protocol_version >= "2026") == (protocol != "handshake")
+        yield pool
+
+
+class Person:
+    """Answers after longer than the call may take."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.asked: list[str] = []
+
+    async def __call__(self, inquiry: Inquiry) -> Reply:
+        self.asked.append(inquiry.message)
+        await asyncio.sleep(self.seconds)
+        fields = dict(inquiry.schema or {}).get("properties")  # type: ignore[call-overload]
+        if "name" in fields:
+            return Reply("accept", {"name": "Mia"})
+        return Reply("accept", {"seats": 2, "window": True, "kind": "dinner"})
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize("protocol", ["handshake", "newest"])
+async def test_the_call_waits_for_its_answers_and_its_time_stands_still(
+    tmp_path: Path, address: str, protocol: str, transport: str
+) -> None:
+    async with desks(tmp_path, protocol, transport, address) as pool:
+        person = Person(1.2)
+
+        result = await pool.call("desk", "book_twice", {"text": "x"}, timeout=1.0, person=person)
+
+        assert result.text == "booked 2 for Mia"
+        assert person.asked == ["A table for x?", "In which name are the 2 seats?"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "transport"), [("handshake", "http"), ("newest", "http"), ("newest", "stdio")]
+)
+async def test_where_it_can_be_told_each_call_has_its_own_person(
+    tmp_path: Path, address: str, protocol: str, transport: str
+) -> None:
+    async with desks(tmp_path, protocol, transport, address) as pool:
+        people = {name: Person(0.3) for name in ("one", "two", "three")}
+
+        await asyncio.gather(
+            *(pool.call("desk", "book", {"text": name}, person=person) for name, person in people.items())
+        )
+
+        assert {name: person.asked for name, person in people.items()} == {
+            name: [f"A table for {name}?"] for name in people
+        }
+
+
+@pytest.mark.parametrize("protocol", ["handshake", "newest"])
+async def test_without_a_person_everything_is_declined(tmp_path: Path, address: str, protocol: str) -> None:
+    async with desks(tmp_path, protocol, "stdio", address) as pool:
+        result = await pool.call("desk", "book", {"text": "x"})
+
+        assert result.text == "not booked: decline"
+
+
+async def test_a_suspended_call_that_may_not_go_on_is_not_resumed(tmp_path: Path, address: str) -> None:
+    async def nobody(_: Inquiry) -> Reply:
+        return Reply("cancel", goes_on=False)
+
+    async with desks(tmp_path, "newest", "stdio", address) as pool:
+        with pytest.raises(Refused) as refused:
+            await pool.call("desk", "book", {"text": "x"}, person=nobody)
+
+    assert refused.value.code == "input-required"
+
+
+async def test_a_server_that_dies_while_it_asks_leaves_the_outcome_unknown(tmp_path: Path) -> None:
+    project = Project(tmp_path).stub()
+
+    async def kills(_: Inquiry) -> Reply:
+        with contextlib.suppress(ProcessLookupError):
+            subprocess.run(["kill", "-9", str(project.pids()[0])], check=True)
+        await asyncio.sleep(60)
+        return Reply("accept", {})
+
+    async with project.pool() as pool:
+        await available(pool)
+        with pytest.raises(OutcomeUnknown):
+            await pool.call("stub", "ask", {"text": "x"}, timeout=5.0, person=kills)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"inputRequests": {"k": {"method": "sampling/createMessage", "params": {}}}},
+        {"inputRequests": {"k": {"method": "roots/list"}}},
+        {"inputRequests": {"k": "what"}},
+        {"inputRequests": ["what"]},
+        {"inputRequests": {}, "requestState": 7},
+        {},
+    ],
+)
+def test_what_is_no_question_to_a_person_is_refused(raw: dict[str, object]) -> None:
+    with pytest.raises(Refused) as refused:
+        input_needed({"resultType": "input_required", **raw}, HERE)
+    assert refused.value.code == "input-required"
+    assert input_needed({"content": []}, HERE) is None
+
+
+def test_a_call_is_resumed_with_every_answer_and_the_state_as_it_was_given() -> None:
+    form = {"method": "elicitation/create", "params": {"message": "m", "requestedSchema": {"type": "object"}}}
+    raw = {"resultType": "input_required", "inputRequests": {"a": form, "b": form}, "requestState": "s\u2603"}
+    needed = input_needed(raw, HERE)
+    assert needed is not None
+    more = resumption(needed, {"a": Reply("accept", {"x": 1}), "b": Reply("decline")})
+    assert more == {
+        "inputResponses": {"a": {"action": "accept", "content": {"x": 1}}, "b": {"action": "decline"}},
+        "requestState": "s\u2603",
+    }
+    assert resumption(InputNeeded({}, "s"), {}) == {"requestState": "s"}
