@@ -232,6 +232,7 @@ class Presence:
         """Forget what was concluded from the catalogue and the policy that were."""
         self._readings = observe.Readings(self._parts.rules.catalogue)
         self._assessed.clear()
+        self._limits.clear()
         self._bound.clear()
         self._remembered.clear()
         self.views_version += 1

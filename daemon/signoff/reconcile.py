@@ -53,7 +53,7 @@ class Reconciler:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.presence = Presence(parts)
-        self.writeback = WriteBack(parts, self.presence, self.hint)
+        self.writeback = WriteBack(parts, self.presence, self.hint, self.lock)
         self.runs = Runs(parts, self.presence, self.writeback.soon, self.consider_plan)
         self.deeds = Deeds(parts, self.presence, self.writeback, self.runs, self)
         self.writeback.on_shown = self._shown
@@ -172,13 +172,18 @@ class Reconciler:
             self._gone(path)
             return
         data, stamp = found
-        first_sight = path not in self.presence.stamps
-        self.presence.stamps[path] = stamp
         reading = self.presence.reading(path, data)
         plan_id = self._plan_of(reading)
-        if first_sight and plan_id is not None and self._is_whole(reading, plan_id):
+        if path not in self.presence.stamps and plan_id is not None and self._is_whole(reading, plan_id):
+            self.presence.stamps[path] = stamp
             return
         async with self.lock(plan_id or path):
+            if self._parts.vault.stamp(path) != stamp:
+                self._again.add(path)  # it was written to while this waited for its turn
+                return
+            # Only now: until it is decided what this save means, nothing of ours is written over it.
+            self.presence.stamps[path] = stamp
+            servers = self.presence.views_version
             sight = self.presence.bind(reading, folder, plan_id)
             known = self._known(plan_id, path)
             decision = decide(sight.seen, known)
@@ -186,6 +191,14 @@ class Reconciler:
             if plan_id is not None and known.status is not None and _is_own_note(sight, known):
                 self._carry(path, plan_id)
             await self.deeds.carry_out(decision, sight, plan_id)
+        if servers != self.presence.views_version:
+            self._ask_servers_again(path)
+
+    def _ask_servers_again(self, path: str) -> None:
+        """The servers changed while a note was considered: what was asked of it may be answered by now."""
+        error = self.deeds.asked.get(path)
+        if error is not None and error.code in SERVER_CODES:
+            self.hint(path, after=0.01)
 
     def _shown(self, plan_id: str) -> None:
         task = asyncio.ensure_future(self._after_showing(plan_id))

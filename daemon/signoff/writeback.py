@@ -45,6 +45,8 @@ A_WRITE = 0.007
 """Seconds of pace for each note that waits to be written; about what a write costs."""
 A_STEP = 0.001
 """Seconds of pace for each step of a plan: a long note takes long to write, and to read again."""
+AFTER_AN_EDIT = 0.3
+"""Seconds until a note is written to that was edited meanwhile: what the edit means is known by then."""
 TRIES = 10
 AT_ONCE = 16
 """Notes that are written at the same time. Where more wait, a plan may end meanwhile: one write less."""
@@ -112,12 +114,27 @@ class WriteBack:
         on_shown: called with a plan's id when its preview is in its note for the first time.
     """
 
-    def __init__(self, parts: Parts, presence: Presence, look_again: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        presence: Presence,
+        look_again: Callable[[str], None],
+        lock: Callable[[str], asyncio.Lock],
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            parts, presence: of the daemon.
+            look_again: called with a path that somebody may have written to.
+            lock: of a plan; held while what its note says is being decided upon, so that nothing is
+                written over a gesture that was read and is not recorded yet.
+        """
         self._parts = parts
         self._presence = presence
         self._look_again = look_again
         self.on_shown: Callable[[str], None] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
+        self._lock = lock
         self._later: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[bool]] = set()
         self._written_at: dict[str, float] = {}
@@ -179,7 +196,7 @@ class WriteBack:
         task.add_done_callback(self._tasks.discard)
 
     async def _quietly(self, plan_id: str) -> bool:
-        async with self._turns:
+        async with self._turns, self._lock(plan_id):
             self._queued.discard(plan_id)
             try:
                 return await self.project(plan_id)
@@ -188,9 +205,9 @@ class WriteBack:
                 self._retry_later(plan_id)
                 return False
 
-    def _retry_later(self, plan_id: str) -> None:
+    def _retry_later(self, plan_id: str, seconds: float = 2.0) -> None:
         if plan_id not in self._later:
-            self._later[plan_id] = asyncio.get_running_loop().call_later(2.0, self._start, plan_id)
+            self._later[plan_id] = asyncio.get_running_loop().call_later(seconds, self._start, plan_id)
 
     @property
     def busy(self) -> bool:
@@ -287,6 +304,7 @@ class WriteBack:
             return None
         if presence.stamps.get(path) != stamp:
             self._look_again(path)  # somebody edited it: a gesture in it must be seen before we write
+            self._retry_later(plan_id, AFTER_AN_EDIT)
             return None
         reading = presence.reading(path, data)
         return None if reading.id is not None and reading.id != plan_id else reading
