@@ -57,7 +57,7 @@ pay:
   retries: 0
   cache: 5m
   idempotency_key: reference
-  verify: {tool: bank.find_payment, with: {reference: "${{ step.arguments.reference }}"}}
+  verify: {tool: bank.find_payment, with: {reference: "${{ with.reference }}"}, happened: result.found, after: 1m}
   undo: {action: refund, with: {amount: 1}}
 """,
     ).actions["pay"]
@@ -70,6 +70,19 @@ pay:
     assert action.undo is not None
     assert (action.verify.action, action.undo.action) == ("bank.find_payment", "refund")
     assert action.undo.arguments == {"amount": 1}
+    assert (action.verify.happened, action.verify.after, action.verify.read_only) == (
+        "result.found",
+        60,
+        False,
+    )
+
+
+@pytest.mark.parametrize("happened", ["", "result.found ==", "1 +"])
+def test_a_verify_must_say_when_it_happened(tmp_path: Path, happened: str) -> None:
+    path = tmp_path / "actions.yaml"
+    path.write_text(f"a:\n  tools: [{{tool: s.t}}]\n  verify: {{tool: s.u, happened: '{happened}'}}\n")
+    with pytest.raises(ConfigError, match="must say in CEL when it happened"):
+        load_catalogue(path)
 
 
 @pytest.mark.promise("8")

@@ -356,6 +356,7 @@ def _action_inside(frozen: FrozenPlan, step_id: str, call: Call) -> None:
     step = frozen.by_id.get(step_id)
     if step is not None:
         known = [*step.calls, *([step.undo] if step.undo else [])]
+        known += [step.verify.call] if step.verify else []
         if any(call.name == other.name for other in known):
             return
     raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")

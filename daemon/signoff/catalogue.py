@@ -14,7 +14,7 @@ Reading the file is strict; everything after it is pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.resources import as_file, files
@@ -24,6 +24,7 @@ from types import MappingProxyType
 from signoff.config.files import read_yaml
 from signoff.config.section import Section, nearest
 from signoff.errors import NoteError
+from signoff.limits import LimitError, check
 from signoff.model import Json, Risk
 
 ACTION_KEYS = (
@@ -43,6 +44,7 @@ ACTION_KEYS = (
 )
 TOOL_KEYS = ("tool", "with", "constants")
 CALL_KEYS = ("tool", "action", "with")
+VERIFY_KEYS = (*CALL_KEYS, "happened", "after", "read_only")
 ARGUMENT_KEYS = ("names", "required", "kind")
 KINDS = ("text", "prose", "email", "amount", "file")
 """What an argument holds: a line; a text that may stand under a heading; addresses; a sum; a file's path."""
@@ -100,6 +102,21 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Verify(FollowUp):
+    """The call that answers by itself what became of another one; it must only read.
+
+    Attributes:
+        happened: CEL over `result` and `with`: true where it happened, false where it did not.
+        after: seconds after which a "no" is final; None where none ever is, and a person is asked instead.
+        read_only: the person who configures it says so, whatever its server declares.
+    """
+
+    happened: str = ""
+    after: float | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Argument:
     """An argument of an action, and how people call it.
 
@@ -145,7 +162,7 @@ class Action:
     timeout: float | None = None
     retries: int | None = None
     cache: float | None = None
-    verify: FollowUp | None = None
+    verify: Verify | None = None
     undo: FollowUp | None = None
     idempotency_key: str | None = None
     line: int | None = None
@@ -341,8 +358,8 @@ def _action(section: Section, name: str) -> Action:
         timeout=entry.optional_seconds("timeout"),
         retries=entry.optional_whole("retries", least=0, most=100),
         cache=entry.optional_seconds("cache"),
-        verify=_follow_up(entry, "verify"),
-        undo=_follow_up(entry, "undo"),
+        verify=_verify(entry),
+        undo=_follow_up(entry, "undo", CALL_KEYS),
         idempotency_key=entry.optional_text("idempotency_key"),
         line=section.line_of(name),
     )
@@ -402,11 +419,34 @@ def _tool(section: Section) -> ActionTool:
     )
 
 
-def _follow_up(entry: Section, key: str) -> FollowUp | None:
+def _verify(entry: Section) -> Verify | None:
+    found = _follow_up(entry, "verify", VERIFY_KEYS)
+    if found is None:
+        return None
+    section = entry.table("verify")
+    happened = section.text("happened", "")
+    try:
+        check(happened)
+    except LimitError as error:
+        section.fail(
+            f"`{section.name_of('happened')}` must say in CEL when it happened: {error.message}",
+            "happened" if section.has("happened") else None,
+            hint="Such as `happened: size(result.messages) > 0`.",
+        )
+    return Verify(
+        found.action,
+        found.arguments,
+        happened,
+        section.optional_seconds("after"),
+        section.flag("read_only", default=False),
+    )
+
+
+def _follow_up(entry: Section, key: str, keys: Sequence[str]) -> FollowUp | None:
     if not entry.has(key):
         return None
     section = entry.table(key)
-    section.only(*CALL_KEYS)
+    section.only(*keys)
     names = [section.text(which, "") for which in ("tool", "action") if section.has(which)]
     if len(names) != 1:
         entry.fail(f"`{entry.name_of(key)}` needs one `tool` or one `action`.", key)

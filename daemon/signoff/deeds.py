@@ -23,7 +23,7 @@ from signoff.dependencies import require_no_circle
 from signoff.durable import Stamp
 from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
-from signoff.freezing import frozen_event, require_not_denied, require_writable
+from signoff.freezing import frozen_event, require_harmless_verify, require_not_denied, require_writable
 from signoff.gesture import NoteFacts, Stance, stance_on_pending
 from signoff.ledger.entry import Event
 from signoff.ledger.state import history
@@ -183,6 +183,7 @@ class Deeds:
             )
             assessment = self._presence.assessment(frozen)
             require_not_denied(frozen, assessment, plan)
+            require_harmless_verify(frozen, plan, self._parts.rules.policy.trusted_servers)
             self._require_within_limits(frozen, plan)
             expires = self._note_expiry(plan)
         except NoteError as error:

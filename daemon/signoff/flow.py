@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 
 from signoff import graph
 from signoff.errors import ServerAway
@@ -63,6 +64,8 @@ def calls_of(plan: FrozenPlan, called: str) -> tuple[Call, ...]:
     step = next((step for step in plan.steps if step.id == origin_id(called)), None)
     if step is None:
         return ()
+    if is_verify(called):
+        return () if step.verify is None else (step.verify.call,)
     if is_undo(called):
         return () if step.undo is None else (step.undo,)
     return step.calls
@@ -73,8 +76,23 @@ def is_undo(called: str) -> bool:
     return called.endswith(":undo")
 
 
+def verify_id(called: str) -> str:
+    """The id of the call that answers what became of a step or an item."""
+    return f"{called}:verify"
+
+
+def is_verify(called: str) -> bool:
+    """Does a call answer what became of another one?"""
+    return called.endswith(":verify")
+
+
+def is_follow_up(called: str) -> bool:
+    """Does a call belong to another one: take it back, or verify it?"""
+    return is_undo(called) or is_verify(called)
+
+
 def taken_back(called: str) -> str:
-    """The id of what an undo takes back: a step or an item."""
+    """The id of what an undo takes back, or what is verified: a step or an item."""
     return called.partition(":")[0]
 
 
@@ -132,6 +150,7 @@ class Flow:
         members: by step, its items, once its list is known.
         unknown: ids of calls whose outcome is not known.
         away: ids of calls that wait for a server to be there.
+        verifying: by id, calls that answer what became of others.
     """
 
     plan: FrozenPlan
@@ -143,7 +162,9 @@ class Flow:
     members: dict[str, tuple[FrozenStep, ...]] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
+    verifying: dict[str, FrozenStep] = field(default_factory=dict)
     undoing: tuple[FrozenStep, ...] = ()
+    _asked: dict[str, int] = field(default_factory=dict)
     _groups: dict[str, Group] = field(default_factory=dict)
     _known: Mapping[str, StepState] = field(default_factory=dict)
 
@@ -172,7 +193,7 @@ class Flow:
         (self.unknown.add if status is StepStatus.UNKNOWN else self.unknown.discard)(called)
         if called in self.items:
             self._groups[origin_id(called)].update(called, before, status)
-        elif not is_undo(called):
+        elif not is_follow_up(called):
             self.standing.update(called, status)
 
     # ------------------------------------------------------------ what may come next
@@ -186,9 +207,36 @@ class Flow:
 
         A step with `for_each` whose list is not known yet is given as it is: it is to be unfolded first.
         """
-        for step in self._next_undo() if self.undoing else self._ready():
+        for step in chain(self.verifications(), self._next_undo() if self.undoing else self._ready()):
             if step.id not in flying and step.id not in self.away and self.until.get(step.id, now) <= now:
                 yield step
+
+    def verifications(self) -> list[FrozenStep]:
+        """The calls that are to answer what became of others, as long as nobody else has."""
+        return [
+            step
+            for step in self.verifying.values()
+            if self.statuses[step.id] in graph.OPEN and taken_back(step.id) in self.unknown
+        ]
+
+    def verify(self, step: FrozenStep) -> FrozenStep | None:
+        """Begin to find out by itself what became of a call; None where it was asked, or cannot say."""
+        check, name = step.verify, verify_id(step.id)
+        last = self.attempts[step.id][-1]
+        if check is None or (len(step.calls) > 1 and last.server != check.call.server):
+            return None
+        if self._asked.get(name) == len(self.attempts[step.id]):
+            return None
+        self._asked[name] = len(self.attempts[step.id])
+        if name not in self.verifying:
+            self._take(name)
+        before = self.attempts[name]
+        if self.statuses[name] not in graph.OPEN:
+            if before and before[-1].started >= last.started:
+                return None  # an earlier run has asked, and there was no clear answer
+            self._set(name, StepStatus.PENDING)
+        self.verifying[name] = FrozenStep(name, check.call.name, {}, (check.call,))
+        return self.verifying[name]
 
     def _ready(self) -> Iterator[FrozenStep]:
         for step in self.standing.ready():
@@ -233,6 +281,8 @@ class Flow:
         """The step, item or undo of this id."""
         if name in self.items:
             return self._groups[origin_id(name)].member(name)
+        if name in self.verifying:
+            return self.verifying[name]
         undo = next((step for step in self.undoing if step.id == name), None)
         return undo or self.standing.step(name)
 
@@ -253,10 +303,11 @@ class Flow:
             return {called: until for called, until in self.until.items() if called in undos}
         if self.standing.halted_by() is None:
             return self.until
+        verifying = {step.id for step in self.verifications()}
         return {
             called: until
             for called, until in self.until.items()
-            if self.standing.may_follow(self.standing.step(origin_id(called)))
+            if called in verifying or self.standing.may_follow(self.standing.step(origin_id(called)))
         }
 
     # ------------------------------------------------------------ what happened
@@ -280,6 +331,8 @@ class Flow:
         if status is not StepStatus.WAITING:
             self.until.pop(called, None)
             self.away.discard(called)
+        if status is not StepStatus.UNKNOWN:
+            self.until.pop(verify_id(called), None)  # nobody needs to ask any more
         parent = origin_id(called)
         if called in self.items and parent in self.members:
             self.settle(parent)
@@ -346,10 +399,10 @@ class Flow:
 
     def verdict(self) -> Status | None:
         """How the plan has ended; None while something is open or under way."""
-        taken_back = [self.statuses[step.id] for step in self.undoing]
-        if StepStatus.RUNNING in taken_back or self._next_undo():
+        undone = [self.statuses[step.id] for step in self.undoing]
+        if StepStatus.RUNNING in undone or self._next_undo() or self.verifications():
             return None
-        return Status.UNKNOWN if StepStatus.UNKNOWN in taken_back else self.standing.verdict()
+        return Status.UNKNOWN if StepStatus.UNKNOWN in undone else self.standing.verdict()
 
 
 def _status(known: StepState | None) -> StepStatus:

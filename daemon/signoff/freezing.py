@@ -6,9 +6,11 @@ the note later.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from signoff.decide import Decision
 from signoff.errors import NoteError
-from signoff.flow import is_undo, origin_id, taken_back, undo_id
+from signoff.flow import is_follow_up, is_undo, origin_id, taken_back, undo_id
 from signoff.ledger.entry import Event
 from signoff.model import (
     Assessment,
@@ -51,6 +53,40 @@ def require_not_denied(frozen: FrozenPlan, assessment: Assessment, plan: Plan) -
                 code="denied-by-policy",
                 line=lines.get(entry.step),
             )
+
+
+def require_harmless_verify(frozen: FrozenPlan, plan: Plan, trusted: Collection[str]) -> None:
+    """A call that answers what became of another one is made by itself, so it must only read.
+
+    Args:
+        frozen: what would be approved.
+        plan: for the lines of its steps.
+        trusted: servers whose word counts.
+
+    Raises:
+        NoteError: `verify-not-read-only`.
+    """
+    lines = {step.id: step.line for step in plan.steps}
+    for step in frozen.steps:
+        if step.verify is None or step.verify.read_only:
+            continue
+        call = step.verify.call
+        if call.server not in trusted or not _declares_reading(frozen.pins[call.name]):
+            raise NoteError(
+                f"`{call.name}`, by which `{step.action}` would be verified, is not known to only read.",
+                code="verify-not-read-only",
+                line=lines.get(step.id),
+                hint="If it does, write `read_only: true` into that `verify` in actions.yaml; or name its "
+                "server in `trusted_servers` of policy.yaml, where it declares itself read-only.",
+            )
+
+
+def _declares_reading(pin: JsonObject) -> bool:
+    definition = pin["definition"]
+    declared = definition.get("annotations") if isinstance(definition, dict) else None
+    if not isinstance(declared, dict):
+        return False
+    return declared.get("readOnlyHint") is True and declared.get("destructiveHint") is not True
 
 
 def frozen_event(
@@ -161,7 +197,7 @@ def _kept_items(before: PlanState | None, step: str, *, same: bool) -> list[Json
         return kept
     for known in before.steps.values():
         belongs = known.id != step and origin_id(known.id) == step
-        undone = is_undo(known.id) or _is_undone(before, known.id)
+        undone = is_follow_up(known.id) or _is_undone(before, known.id)
         if belongs and _is_kept(known, same=same and not undone):
             named: JsonObject = {
                 "id": known.id,

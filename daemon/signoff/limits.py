@@ -73,6 +73,15 @@ def holds(
     )
 
 
+def truth(expression: str, variables: Mapping[str, Json]) -> bool | None:
+    """Whether an expression is true of these values; None where that cannot be told. Never raises."""
+    try:
+        value = _value(_compiled(expression), variables)
+    except LimitError:
+        return None
+    return value if isinstance(value, bool) else None
+
+
 def first_broken(
     expressions: Iterable[str],
     arguments: Mapping[str, Json],
@@ -101,6 +110,15 @@ def _not(expression: str, why: str) -> Verdict:
 
 
 def _evaluated(expression: str, tree: Tree[Any], variables: Mapping[str, Json]) -> Verdict:
+    value = _value(tree, variables)
+    if isinstance(value, str):
+        return _not(expression, value)
+    # no values in the message: they may be secret
+    return Verdict(holds=True) if value else _not(expression, "the arguments are outside it")
+
+
+def _value(tree: Tree[Any], variables: Mapping[str, Json]) -> bool | str:
+    """What an expression comes to; in words, why it comes to nothing."""
     from celpy import celtypes
     from celpy.evaluation import CELEvalError
 
@@ -109,18 +127,15 @@ def _evaluated(expression: str, tree: Tree[Any], variables: Mapping[str, Json]) 
     try:
         value = cel.evaluate(tree, variables, BUDGET)
     except cel.TooCostly:
-        return _not(expression, "it takes too many steps to evaluate")
+        return "it takes too many steps to evaluate"
     except (RecursionError, MemoryError):
-        return _not(expression, "it is nested too deeply to evaluate")
+        return "it is nested too deeply to evaluate"
     except CELEvalError as error:
-        return _not(expression, _reason(error))
+        return _reason(error)
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
         # what celpy lets through untranslated, such as a number beyond 64 bits
-        return _not(expression, f"it cannot be evaluated ({error})")
-    if not isinstance(value, celtypes.BoolType):
-        return _not(expression, "its value is not true or false")
-    # no values in the message: they may be secret
-    return Verdict(holds=True) if value else _not(expression, "the arguments are outside it")
+        return f"it cannot be evaluated ({error})"
+    return bool(value) if isinstance(value, celtypes.BoolType) else "its value is not true or false"
 
 
 def _reason(error: Exception) -> str:

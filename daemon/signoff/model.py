@@ -318,6 +318,24 @@ class Call:
         return f"{self.server}.{self.tool}"
 
 
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The call that answers what became of a step whose outcome is not known.
+
+    Attributes:
+        call: it only reads.
+        happened: CEL over `result` and `with`.
+        after: seconds after the step's call at which it is asked, and its "no" is final; None where it is
+            asked at once and only its "yes" counts.
+        read_only: the catalogue says that it only reads.
+    """
+
+    call: Call
+    happened: str
+    after: float | None = None
+    read_only: bool = False
+
+
 SURVIVES_ALL = "*"
 """In `FrozenStep.survives`: every step. No id of a step is written so."""
 
@@ -344,6 +362,7 @@ class FrozenStep:
     undo: Call | None = None
     limits: str | None = None
     survives: frozenset[str] = frozenset()
+    verify: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,6 +518,11 @@ class StepState:
         """What a server waits to be told."""
         return [question for question in self.questions if not question.action]
 
+    @property
+    def verifies(self) -> bool:
+        """Is it the call that answers what became of another one, and none of the plan's own?"""
+        return self.id.endswith(":verify")
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -571,6 +595,10 @@ class PlanState:
     reason: str = ""
     message: str = ""
     until: str | None = None
+
+    def verifying(self, step: str) -> StepState | None:
+        """The call that was to answer what became of a step, where there is one."""
+        return self.steps.get(f"{step}:verify")
 
     @property
     def approvals_end(self) -> datetime:

@@ -38,8 +38,12 @@ class Servers(Protocol):
         meta: JsonObject | None = None,
         pin: JsonObject | None = None,
         person: Callable[[Inquiry], Awaitable[Reply]] | None = None,
+        cache: float | None = None,
     ) -> CallResult:
-        """Make one call; raises the `CallError` classes and `PinChanged`. `person` answers the server."""
+        """Make one call; raises the `CallError` classes and `PinChanged`. `person` answers the server.
+
+        `cache` is how many seconds old an answer may be; None for what is configured.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,10 @@ def _needs(requirement: Requirement) -> str:
 
 
 def _calls(step: FrozenStep) -> tuple[Call, ...]:
-    """Everything that a step may call: the preferred tool, fallbacks, and what takes it back."""
-    return (*step.calls, step.undo) if step.undo is not None else step.calls
+    """Everything that a step may call: the preferred tool, fallbacks, what takes it back or verifies it."""
+    undo = () if step.undo is None else (step.undo,)
+    verify = () if step.verify is None else (step.verify.call,)
+    return (*step.calls, *undo, *verify)
 
 
 def _annotations(plan: FrozenPlan, call: Call) -> JsonObject:

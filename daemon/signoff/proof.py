@@ -16,6 +16,7 @@ from pathlib import Path
 from signoff.canonical import digest_of
 from signoff.errors import LedgerError, SignoffError
 from signoff.evidence import read_signed
+from signoff.flow import calls_of
 from signoff.ledger.entry import Entry
 from signoff.model import FrozenPlan, Method
 from signoff.occurrences import as_occurrence
@@ -165,8 +166,7 @@ def _called(entry: Entry, case: _Case) -> Finding:
         return _finding(entry, "wrong", f"{name} was called after the approval had ended.")
     if case.frozen is None:
         return _finding(entry, "gone", f"{name} was called under an approval; the content is gone.")
-    step = next((step for step in case.frozen.steps if step.id == entry.step), None)
-    call = next((call for call in step.calls if call.name == name), None) if step else None
+    call = next((call for call in calls_of(case.frozen, entry.step or "") if call.name == name), None)
     if call is None:
         return _finding(entry, "wrong", f"{name} is no call of step {entry.step} of the approved content.")
     known = not late_arguments(call) and entry.data.get("keyed") is not True

@@ -33,7 +33,7 @@ from signoff.errors import (
 )
 from signoff.execution import CallTerms, Run
 from signoff.execution.world import Person
-from signoff.flow import origin_id
+from signoff.flow import is_verify, origin_id
 from signoff.inquiries import Inquiries
 from signoff.ledger.entry import Entry, Event
 from signoff.limits import final_arguments, first_broken
@@ -134,6 +134,7 @@ class Runs:
             return
         if plan_id in self._runs:
             self._asked_again.add(plan_id)  # it may be about to end, and have missed what is new
+            self._runs[plan_id][0].look_again()
             return
         if asleep and self._asleep(state):
             return
@@ -492,6 +493,7 @@ class Runs:
                 meta=meta,
                 pin=pin,
                 person=person,
+                cache=0.0 if is_verify(str(meta.get("signoff/step"))) else None,  # not what was before
             )
         except AuthenticationFailed as error:
             self._locked_out[call.server] = self._presence.now() + timedelta(seconds=LOCKED_OUT)

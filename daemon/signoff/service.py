@@ -25,7 +25,7 @@ from signoff import __version__, durable, system
 from signoff.config import Settings
 from signoff.errands import Errands
 from signoff.errors import LedgerError, UnsafeFile
-from signoff.flow import origin_id
+from signoff.flow import calls_of, is_verify
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.checkpoint import ensure_key
 from signoff.ledger.entry import Entry, Event
@@ -199,12 +199,9 @@ class Daemon:
 
         def harmless(plan: PlanState, step: StepState, attempt: Attempt) -> bool:
             frozen = self.reconciler.presence.frozen(plan.digest)
-            found = (
-                next((each for each in frozen.steps if each.id == origin_id(step.id)), None)
-                if frozen
-                else None
-            )
-            calls = found.calls if found else ()
+            if is_verify(step.id):
+                return True
+            calls = calls_of(frozen, step.id) if frozen else ()
             call = next(
                 (each for each in calls if (each.server, each.tool) == (attempt.server, attempt.tool)), None
             )

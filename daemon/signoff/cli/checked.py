@@ -13,7 +13,7 @@ from tzlocal import get_localzone
 from signoff import durable, observe
 from signoff.cli.project import Project
 from signoff.errors import NoteError, SignoffError
-from signoff.freezing import require_not_denied
+from signoff.freezing import require_harmless_verify, require_not_denied
 from signoff.limits import final_arguments, first_broken
 from signoff.model import Assessment, FrozenPlan, Plan, ServerView
 from signoff.note.mend import mend
@@ -136,7 +136,10 @@ def named_servers(project: Project, plans: Iterable[Plan]) -> set[str]:
     for plan in plans:
         for step in plan.steps:
             undo = undo_of(step, project.catalogue.find(step.action), plan.on_failure)
-            for action in (step.action, *step.fallback, *([undo[0].action] if undo else [])):
+            known = project.catalogue.find(step.action)
+            more = [undo[0].action] if undo else []
+            more += [known.verify.action] if known and known.verify else []
+            for action in (step.action, *step.fallback, *more):
                 names.update(tool.server for tool in project.catalogue.resolve(action).tools)
     return names
 
@@ -153,6 +156,7 @@ def bind(project: Project, checked: Checked, views: Mapping[str, ServerView]) ->
         frozen = freeze(plan, plan.id or UNASSIGNED, project.catalogue, views)
         assessment = assess(frozen, project.catalogue, project.policy)
         require_not_denied(frozen, assessment, plan)
+        require_harmless_verify(frozen, plan, project.policy.trusted_servers)
         _require_within_limits(project, frozen, plan)
         _require_not_expired(plan)
     except NoteError as error:

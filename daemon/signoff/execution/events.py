@@ -11,7 +11,7 @@ import orjson
 from signoff.approval import ApprovedPlan
 from signoff.errors import SignoffError
 from signoff.execution.world import World, stamp
-from signoff.flow import SERVER_AWAY, Flow, is_undo, taken_back
+from signoff.flow import SERVER_AWAY, Flow, is_undo, is_verify, taken_back
 from signoff.ledger.entry import Event
 from signoff.model import FrozenStep, Json, JsonObject, Status, StepStatus
 
@@ -45,7 +45,7 @@ class Events:
         step = min(waits, key=lambda name: waits[name])
         reason, message = self._said_of(step, unrecorded)
         data: JsonObject = {"reason": reason, "step": step, "until": stamp(until)}
-        if reason == SERVER_AWAY:
+        if reason == SERVER_AWAY or is_verify(step):
             data["message"] = message
         else:
             last = self.flow.attempts[step][-1]
@@ -91,6 +91,13 @@ class Events:
         """A step that waits for a server."""
         return self._step(step, StepStatus.WAITING, SERVER_AWAY, words)
 
+    def will_verify(self, call: FrozenStep, until: datetime) -> Event:
+        """A call that is asked later what became of another one."""
+        words = f"It is not known whether it happened; {call.action} is asked then."
+        event = self._step(call, StepStatus.WAITING, "verifying", words)
+        event.data["until"] = stamp(until)
+        return event
+
     def added(self, called: FrozenStep, step: FrozenStep) -> Event:
         """An item, or an undo, is a call of its own from here on; said again it changes nothing."""
         state = self.world.state_of(self.flow.plan.id)
@@ -100,6 +107,7 @@ class Events:
         if origin in self.flow.items:
             name = f"{name} ({self.flow.place_of(origin) + 1} of {len(of)})"
         label = f"Take back: {name}" if is_undo(called.id) else name
+        label = f"Verify: {name}" if is_verify(called.id) else label
         data: JsonObject = {
             "of": step.id,
             "name": label,

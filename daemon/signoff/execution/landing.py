@@ -13,7 +13,7 @@ from signoff.execution.asking import Asking, Place
 from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence
 from signoff.execution.world import Begin, Ended, World, now, stamp
-from signoff.flow import SERVER_AWAY, Flow
+from signoff.flow import SERVER_AWAY, Flow, is_verify
 from signoff.ledger.entry import Event
 from signoff.model import Attempt, CallResult, Json, JsonObject, OutcomeClass, StepStatus
 from signoff.redact import secret_values
@@ -21,6 +21,8 @@ from signoff.sequel import Sequel, class_of, sequel
 
 EARLIER = "An earlier attempt was sent, and it is not known whether that one happened."
 ANSWER_MISSING = "answer-missing"
+LONGEST_VERIFY = 30.0
+"""Seconds; a call that is to answer a question is not tried again after longer: a person is asked."""
 STOPPED = "The daemon was stopped during the call."
 
 
@@ -111,7 +113,11 @@ def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed:
     if isinstance(ended.error, CallError) and ended.error.detail:
         data["summary"] = _said_by(world, begin, ended.error.detail)
     status = _status_after(attempt.outcome)
-    if follow.used_up:
+    if is_verify(begin.step.id):  # a person is not kept waiting for it
+        if follow.again and not follow.used_up and follow.delay <= LONGEST_VERIFY:
+            data |= _wait(flow, begin, follow.delay)
+        status = status if status is StepStatus.DONE else StepStatus.SKIPPED
+    elif follow.used_up:
         data |= _wait_for_server(world, flow, begin, follow, message)
     elif follow.again:
         data |= _wait(flow, begin, follow.delay)

@@ -10,7 +10,7 @@ from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution.events import text_of
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
-from signoff.flow import Flow, origin_id
+from signoff.flow import Flow, is_verify, origin_id
 from signoff.ledger.entry import Event
 from signoff.model import Call, FrozenStep, JsonObject
 from signoff.sequel import call_after_wait, in_doubt, next_call
@@ -33,6 +33,8 @@ def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: F
     chosen = step.calls[index := _choice(world, flow, step, terms)]
     approved = admit(facts, origin_id(step.id), chosen)
     locked_out = world.locked_out(chosen.server)
+    if locked_out and is_verify(step.id):
+        raise SignoffError(locked_out, code="authentication")
     if locked_out:
         raise GateRefused(locked_out, code="authentication")
     if not values.wanted(step):
@@ -65,7 +67,7 @@ def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: F
         meta=_meta(world, step, number, key, approved),
         pin=plan.pins[chosen.name],
         terms=terms,
-        repeatable=terms.repeatable[index],
+        repeatable=is_verify(step.id) or terms.repeatable[index],
     )
 
 

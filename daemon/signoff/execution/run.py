@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from signoff.approval import Facts, admit
@@ -29,8 +29,9 @@ from signoff.execution.events import Events, text_of
 from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence, prepare
 from signoff.execution.values import Values
+from signoff.execution.verifying import Verifying
 from signoff.execution.world import Begin, Ended, World, now, stamp
-from signoff.flow import Flow, item_id, origin_id
+from signoff.flow import Flow, is_verify, item_id, origin_id
 from signoff.model import Attempt, FrozenPlan, FrozenStep, StepStatus
 from signoff.plan import conditions
 
@@ -59,6 +60,7 @@ class Run:
     _flow: Flow = field(init=False)
     _values: Values = field(init=False)
     _events: Events = field(init=False)
+    _verifying: Verifying = field(init=False)
     _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
     _place: asyncio.Task[None] | None = None
     _stopping: asyncio.Task[bool] | None = None
@@ -114,6 +116,7 @@ class Run:
         self._flow = Flow.of(frozen, self.world.state_of(self.plan_id))
         self._values = Values(self.world, self._flow, self._outbox.results)
         self._events = Events(self.world, self._flow)
+        self._verifying = Verifying(self.world, self._flow, self._values)
         self._unfold_known()
 
     def _unfold_known(self) -> None:
@@ -127,7 +130,7 @@ class Run:
                     self._flow.unfold(step, self._values.items(step))
 
     def look_again(self) -> None:
-        """A server may be there that a call waits for."""
+        """A server may be there that a call waits for, or a person may have answered."""
         self._looking.set()
 
     def abandon(self) -> None:
@@ -151,6 +154,7 @@ class Run:
         while True:
             self._take_answers()
             self._look_for_servers()
+            self._verify()
             begins = [] if self._ending() else await self._begin_ready()
             if not begins and not self._flying and (self._ending() or not self._may_continue()):
                 return  # what ended is recorded together with the conclusion
@@ -176,6 +180,16 @@ class Run:
             if known.status in {StepStatus.DONE, StepStatus.PENDING}:
                 self._flow.attempts[step] = list(known.attempts)
                 self._flow.mark(step, known.status)
+
+    def _verify(self) -> None:
+        """Where an outcome is unknown, and the action names a call that can tell, that one is made."""
+        if self._ending():
+            return
+        for call, step in self._verifying.begin():
+            self._outbox.events.append(self._events.added(call, self._flow.standing.step(origin_id(step.id))))
+            if step.verify is not None and step.verify.after and call.id not in self._flow.until:
+                self._flow.until[call.id] = until = now() + timedelta(seconds=step.verify.after)
+                self._outbox.events.append(self._events.will_verify(call, until))
 
     def _look_for_servers(self) -> None:
         """What waits for a server is due once one of its servers is there."""
@@ -275,12 +289,8 @@ class Run:
                 self._skip(step, "condition-false", "Skipped: its condition is false.")
         except GateRefused as refusal:
             self.refusal = refusal
-        except ServerAway as error:
-            self._flow.mark(step.id, StepStatus.WAITING)
-            self._flow.away.add(step.id)
-            self._outbox.events.append(self._events.away(step, str(error)))
         except SignoffError as error:
-            self._fail(step, error)
+            self._not_begun(step, error)
         if begin is None:
             self.world.slots.give_back()
         else:
@@ -293,6 +303,17 @@ class Run:
             return await self.world.facts(self.plan_id)
         except GateRefused as refusal:
             return refusal
+
+    def _not_begun(self, step: FrozenStep, error: SignoffError) -> None:
+        """A call that cannot be made: it has failed, waits for its server, or has nothing to say."""
+        if is_verify(step.id):
+            self._skip(step, "not-verified", f"It could not be asked whether it happened: {error}")
+        elif isinstance(error, ServerAway):
+            self._flow.mark(step.id, StepStatus.WAITING)
+            self._flow.away.add(step.id)
+            self._outbox.events.append(self._events.away(step, str(error)))
+        else:
+            self._fail(step, error)
 
     def _call_off(self, begins: Sequence[Begin]) -> None:
         """These calls do not leave: no intent of theirs was recorded."""
@@ -332,7 +353,7 @@ class Run:
             waits.add(cast("asyncio.Future[object]", self._place))
         if not self.stop.is_set():
             waits.add(cast("asyncio.Future[object]", self._stopping))
-        if self._flow.away:
+        if self._flow.away or self._flow.unknown:
             if self._news is None or self._news.done():
                 self._news = asyncio.ensure_future(self._looking.wait())
             waits.add(cast("asyncio.Future[object]", self._news))
@@ -388,6 +409,9 @@ class Run:
             self._flow.mark(begin.step.id, landed.status)
             self._outbox.events.append(landed.event)
             self.refusal = landed.refusal or self.refusal
+            if is_verify(begin.step.id) and landed.status is not StepStatus.WAITING:
+                self._outbox.events.extend(self._verifying.answer(begin, landed.status, landed.event))
+                await self._record(())  # a person may answer too: the log says who was first
             self.refusal = self.refusal or landing.unanswered(ended)
 
     # ------------------------------------------------------------ recording

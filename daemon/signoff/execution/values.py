@@ -70,25 +70,28 @@ class Values:
                 "ok": status is StepStatus.DONE,
                 "failed": status is StepStatus.FAILED,
                 "skipped": self.flow.standing.left_out(name),
-                "result": self._result(name) if status is StepStatus.DONE else None,
+                "result": self.result(name) if status is StepStatus.DONE else None,
             }
         context: dict[str, Json] = {"steps": steps, "plan": {"id": self.flow.plan.id}}
         origin = taken_back(of.id)
         if origin in self.flow.items:
             context["item"] = self.flow.items[origin]
         if names.own and origin != of.id:
-            step = self.flow.called(origin)
-            context["with"] = expressions.evaluate(dict(step.arguments), self.context(step))
-            context["result"] = self._result(origin)
+            context["with"] = self.own_arguments(self.flow.called(origin))
+            context["result"] = self.result(origin)
         return context
 
-    def _result(self, step: str) -> Json:
+    def own_arguments(self, step: FrozenStep) -> Json:
+        """The arguments of a step in the plan's own names, filled in."""
+        return expressions.evaluate(dict(step.arguments), self.context(step))
+
+    def result(self, step: str) -> Json:
         """A result as expressions see it: its structured content, with the plain text as `text`.
 
         Of a step with `for_each`, the list of its items' results, in the order of the items.
         """
         if step in self.flow.members:
-            return [self._result(member.id) for member in self.flow.members[step]]
+            return [self.result(member.id) for member in self.flow.members[step]]
         kept = self._results.get(step)
         if kept is None:
             done = next((made for made in reversed(self.flow.attempts[step]) if made.result), None)

@@ -390,6 +390,8 @@ def _resolved(plan: PlanState, entry: Entry) -> None:
     step = plan.steps.get(entry.step or "")
     if step is None:
         return
+    if step.status is not StepStatus.UNKNOWN:
+        return  # somebody was first
     happened = entry.data.get("answer") == "happened"
     step.status = StepStatus.DONE if happened else StepStatus.PENDING
     step.resolved_by = entry.approver
@@ -397,7 +399,8 @@ def _resolved(plan: PlanState, entry: Entry) -> None:
         if attempt.outcome is OutcomeClass.UNKNOWN:
             attempt.resolved = "happened" if happened else "did-not-happen"
     step.reason = "resolved"
-    step.message = "A person said that it happened." if happened else "A person said that it did not happen."
+    said = "A person said that it happened." if happened else "A person said that it did not happen."
+    step.message = text_of(entry.data, "message", said)
     if plan.status is Status.UNKNOWN and not _asks(plan):
         _go_on(plan)
 

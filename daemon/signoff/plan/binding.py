@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from signoff.catalogue import Action, ActionTool, Catalogue, FollowUp, adapt
 from signoff.config.section import nearest
 from signoff.errors import NoteError
-from signoff.model import Call, Json, ServerView, Step, Tool
+from signoff.model import Call, Json, ServerView, Step, Tool, Verification
 from signoff.plan.expressions import late_paths
 from signoff.plan.followups import filled, require_own, undo_of
 from signoff.plan.schema import problems
@@ -32,6 +32,7 @@ class Bound:
     action: str
     calls: list[Call] = field(default_factory=list)
     undo: Call | None = None
+    verify: Verification | None = None
     tools: dict[str, Tool] = field(default_factory=dict)
 
 
@@ -63,6 +64,11 @@ def bind(
         if found is not None:
             bound.undo, tool = found
             bound.tools[bound.undo.name] = tool
+    if known is not None and (verify := known.verify) is not None:
+        found = _follow_up(step, verify, f"verify of `{action}`", catalogue, views, named=False)
+        if found is not None:
+            bound.verify = Verification(found[0], verify.happened, verify.after, verify.read_only)
+            bound.tools[found[0].name] = found[1]
     return bound
 
 

@@ -99,7 +99,7 @@ def _step(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
         *(
             change
             for key in _keys(old, new)
-            if key not in {"id", "with", "calls", "undo"}
+            if key not in {"id", "with", "calls", "undo", "verify"}
             for change in _value(f"{where}: {_STEP_WORDS.get(key, f'`{key}`')}", old.get(key), new.get(key))
         ),
     ]
@@ -107,6 +107,7 @@ def _step(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
     told = {(change.old, change.new) for change in named}
     yield from _calls(where, _list(old.get("calls")), _list(new.get("calls")), told)
     yield from _value(f"{where}: the call that takes it back", old.get("undo"), new.get("undo"))
+    yield from _value(f"{where}: the call that verifies it", old.get("verify"), new.get("verify"))
 
 
 def _arguments(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

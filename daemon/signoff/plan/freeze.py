@@ -16,7 +16,7 @@ from typing import Any
 from signoff.canonical import NotCanonical, canonical, sha256_hex
 from signoff.catalogue import Catalogue
 from signoff.errors import LedgerError, NoteError
-from signoff.model import Call, FrozenPlan, FrozenStep, JsonObject, Plan, ServerView, Step
+from signoff.model import Call, FrozenPlan, FrozenStep, JsonObject, Plan, ServerView, Step, Verification
 from signoff.plan.binding import Bound, bind
 from signoff.plan.conditions import survived_in
 
@@ -148,7 +148,6 @@ def _content(
 
 
 def _step_content(step: Step, bound: Bound) -> JsonObject:
-    seconds = step.timeout
     return {
         "id": step.id,
         "action": bound.action,
@@ -156,13 +155,28 @@ def _step_content(step: Step, bound: Bound) -> JsonObject:
         "needs": list(step.needs),
         "if": step.condition,
         "for_each": step.for_each,
-        "timeout": int(seconds) if seconds is not None and seconds.is_integer() else seconds,
+        "timeout": _whole(step.timeout),
         "retries": step.retries,
         "continue_on_error": step.continue_on_error,
         "limits": step.limits,
         "undo": None if bound.undo is None else _call_content(bound.undo),
         "calls": [_call_content(call) for call in bound.calls],
+        **({} if bound.verify is None else {"verify": _verify_content(bound.verify)}),
     }
+
+
+def _verify_content(verify: Verification) -> JsonObject:
+    return {
+        **_call_content(verify.call),
+        "happened": verify.happened,
+        "after": _whole(verify.after),
+        "read_only": verify.read_only,
+    }
+
+
+def _whole(seconds: float | None) -> float | int | None:
+    """Seconds, without a point where none is needed."""
+    return int(seconds) if seconds is not None and seconds.is_integer() else seconds
 
 
 def _call_content(call: Call) -> JsonObject:
@@ -203,7 +217,13 @@ def _read_step(content: dict[str, Any]) -> FrozenStep:
         undo=None if content["undo"] is None else _read_call(content["undo"]),
         limits=content["limits"],
         survives=survived_in(content["if"]),
+        verify=_read_verify(content["verify"]) if "verify" in content else None,
     )
+
+
+def _read_verify(content: dict[str, Any]) -> Verification:
+    after = None if content["after"] is None else float(content["after"])
+    return Verification(_read_call(content), content["happened"], after, content["read_only"])
 
 
 def _read_call(content: dict[str, Any]) -> Call:

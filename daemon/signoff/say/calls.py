@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from signoff.model import SURVIVES_ALL, Call, FrozenStep
+from signoff.model import SURVIVES_ALL, Call, FrozenStep, Verification
 from signoff.say.arguments import is_late, show_arguments
 from signoff.say.block import paragraphs, table
 from signoff.say.drawing import MOST_LATE_ITEMS, drawing
 from signoff.say.escape import code, inline, sentence
 from signoff.say.repeats import begins
 from signoff.say.view import PlanView
-from signoff.say.words import joined
+from signoff.say.words import duration, joined
 
 
 def calls(view: PlanView) -> list[str]:
@@ -42,6 +42,8 @@ def _call(view: PlanView, number: int, step: FrozenStep) -> tuple[list[str], lis
         more.extend(_fallback(view, label, step, other, secret))
     if step.undo is not None:
         more.extend(_undo(view, label, step, step.undo, secret))
+    if step.verify is not None:
+        more.extend(_verify(view, label, step.verify, secret))
     more.extend(paragraphs(*(f"{label}: {said}" for said in _conditions(view, step))))
     return row, more
 
@@ -76,6 +78,19 @@ def _undo(view: PlanView, label: str, step: FrozenStep, undo: Call, secret: froz
     said = f"{when}, {what} with {code(undo.name)}: {shown.brief}"
     if not used:
         said = f"its undo call is {code(undo.name)}: {shown.brief}. This plan does not use it."
+    return [*paragraphs(f"{label}: {said}"), *shown.below]
+
+
+def _verify(view: PlanView, label: str, verify: Verification, secret: frozenset[str]) -> list[str]:
+    call = verify.call
+    shown = show_arguments(view, call.arguments, label=f"{label}, {code(call.name)}", secret=secret)
+    when, no = "", "otherwise you are asked"
+    if verify.after is not None:
+        when, no = f" {duration(verify.after)} later", "where that is false it did not, and is called again"
+    said = (
+        f"if its outcome is not known, {code(call.name)} is asked{when}, which only reads: {shown.brief}. "
+        f"It happened where {code(verify.happened)}; {no}."
+    )
     return [*paragraphs(f"{label}: {said}"), *shown.below]
 
 

@@ -50,8 +50,9 @@ def done(view: PlanView) -> str:
 
 def progress(state: PlanState) -> str:
     """Finished of all steps: `2/3`."""
-    finished = sum(step.status is StepStatus.DONE for step in state.steps.values())
-    return f"{finished}/{len(state.steps)}"
+    steps = [step for step in state.steps.values() if not step.verifies]
+    finished = sum(step.status is StepStatus.DONE for step in steps)
+    return f"{finished}/{len(steps)}"
 
 
 def _standing(view: PlanView) -> str:
@@ -77,7 +78,7 @@ def _until_when(view: PlanView) -> str:
 
 
 def _count(view: PlanView) -> str:
-    steps = list(view.state.steps.values())
+    steps = [step for step in view.state.steps.values() if not step.verifies]
     finished = len(view.steps(StepStatus.DONE))
     if finished == len(steps) and steps:
         return {1: "The step is done.", 2: "Both steps are done."}.get(

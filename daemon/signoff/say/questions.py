@@ -62,7 +62,10 @@ def _question(view: PlanView, step: StepState) -> list[str]:
     other = code(f"signoff resolve {plan} {number} {DID_NOT_HAPPEN}")
     return [
         *paragraphs(
-            f"**Step {number}, {name}:** {_when(view, step)}", *shown[:1], f"Why it is not known: {why}"
+            f"**Step {number}, {name}:** {_when(view, step)}",
+            *shown[:1],
+            f"Why it is not known: {why}",
+            _verified(view, step),
         ),
         *shown[1:],
         tick_line(step.id, HAPPENED),
@@ -70,6 +73,12 @@ def _question(view: PlanView, step: StepState) -> list[str]:
         "",
         *paragraphs(f"Or run {command}, or {other}."),
     ]
+
+
+def _verified(view: PlanView, step: StepState) -> str:
+    """What the call said that was to answer instead of a person; empty where there is none."""
+    asked = view.state.verifying(step.id)
+    return sentence(view.redactor.text(asked.message)) if asked is not None else ""
 
 
 def _when(view: PlanView, step: StepState) -> str:

@@ -54,6 +54,8 @@ def _stands(view: PlanView, step: StepState) -> str:
         return f"running since{_at(view, last.started)}" if last else "running"
     if step.open_questions:
         return "waiting for your answer"
+    if step.verifies and step.status is StepStatus.SKIPPED:
+        return "no clear answer"
     if step.status is StepStatus.WAITING:
         return f"waiting until{_at(view, step.until)}" if step.until else "waiting"
     return {

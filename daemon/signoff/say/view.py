@@ -123,7 +123,7 @@ class PlanView:
 
     def steps(self, *statuses: StepStatus) -> list[StepState]:
         """The steps in one of these states, in the order of the plan."""
-        return [step for step in self.state.steps.values() if step.status in statuses]
+        return [step for step in self.state.steps.values() if step.status in statuses and not step.verifies]
 
     def started(self) -> bool:
         """Whether any call of this plan was ever intended."""
