@@ -98,6 +98,25 @@ def test_a_remote_server_has_its_url_and_headers(read):
 
 
 @pytest.mark.promise("8")
+@pytest.mark.parametrize(
+    ("entry", "transport"),
+    [
+        ({"url": "https://x.org"}, "http"),
+        ({"serverUrl": "https://x.org"}, "http"),
+        ({"httpUrl": "https://x.org"}, "http"),
+        ({"url": "https://x.org", "transport": "sse"}, "sse"),
+        ({"url": "https://x.org", "type": "SSE"}, "sse"),
+        ({"url": "https://x.org", "transportType": "streamable_http"}, "http"),
+        ({"url": "https://x.org", "type": "remote"}, "http"),
+        ({"command": "x", "transport": "stdio"}, "stdio"),
+        ({"command": "x", "type": "local"}, "stdio"),
+    ],
+)
+def test_how_a_server_is_reached_is_said_in_many_ways(read, entry, transport):
+    assert read({"a": entry})["a"].transport == transport
+
+
+@pytest.mark.promise("8")
 def test_a_missing_variable_makes_that_server_unavailable_and_not_the_file_wrong(read):
     entries = {
         "a": {"command": "x", "env": {"K": "${GONE}", "L": "${env:ALSO}"}, "required_env": ["NEEDED"]},
@@ -327,6 +346,7 @@ def test_what_vs_code_would_ask_for_comes_from_the_environment_or_has_its_defaul
         ({"command": "x", "args": ["-e", "DB_PASSWORD=abc123def"]}, 4, "DB_PASSWORD=${DB_PASSWORD}"),
         ({"command": "x", "args": ["ghp_" + "a1" * 18]}, 4, "${A_SECRET}"),
         ({"url": "https://x.org/mcp?api_key=abc123def456"}, 3, "${A_URL}"),
+        ({"url": "https://x.org", "oauth": {"client_secret": "abc123def"}}, 5, "${A_CLIENT_SECRET}"),
     ],
 )
 def test_a_secret_in_clear_is_reported_with_its_place_and_how_to_move_it(tmp_path, entry, line, reference):

@@ -20,7 +20,7 @@ from loguru import logger
 from signoff.catalogue import Catalogue, load_catalogue
 from signoff.config import Settings, load_environment, with_vault
 from signoff.config.roster import Roster
-from signoff.errors import ConfigError
+from signoff.errors import ConfigError, LedgerError
 from signoff.ledger.entry import Event
 from signoff.parts import Parts, Rules
 from signoff.policy import load_policy
@@ -129,7 +129,7 @@ class Reload:
         """As `now`, where nobody waits for the answer."""
         try:
             logger.info("The configuration was read anew. {}", await self.now())
-        except ConfigError as error:
+        except (ConfigError, LedgerError) as error:
             logger.error("The changed configuration is not used; the one before goes on. {}", error)
 
     async def now(self) -> str:
@@ -137,11 +137,16 @@ class Reload:
 
         Raises:
             ConfigError: something in it is wrong, and all is as it was before.
+            LedgerError: the change could not be recorded, and all is as it was before.
         """
         async with self._turn:
-            self._taken = _stamps(self._folder)
+            before, self._taken = self._taken, _stamps(self._folder)
             found = await asyncio.to_thread(read_configuration, self._parts.settings, self._environ)
-            return await self._take(found)
+            try:
+                return await self._take(found)
+            except LedgerError:
+                self._taken = before  # it is tried again
+                raise
 
     def know(self, server: str, secrets: tuple[str, ...]) -> None:
         """What lets us in at a server, besides what is configured: to be found wherever it comes back."""
@@ -152,22 +157,21 @@ class Reload:
         return self._redactor.knowing(each for secrets in self._granted.values() for each in secrets)
 
     async def _take(self, found: Configuration) -> str:
-        old = self._parts.rules
-        # What was secret until now may still come back in the answer of a call under way.
-        self._redactor = found.rules.redactor.with_all_of(self._redactor)
-        self._parts.rules = replace(found.rules, redactor=self._all_known())
-        change = self._pool.reconfigure(
-            found.servers, capabilities=found.capabilities(), cache=found.cached()
-        )
+        """Records what changes, and then has it count."""
+        old, change = self._parts.rules, self._pool.difference(found.servers)
         ruled = (old.catalogue, old.policy) != (found.rules.catalogue, found.rules.policy)
-        if ruled:
-            self._reconciler.rules_changed()
-        for name in (*change.added, *change.changed):
-            self._reconciler.runs.try_again(name)
         if ruled or change:
             data = {"added": [*change.added], "changed": [*change.changed], "removed": [*change.removed]}
             event = Event("configured", data={"servers": data, "rules": ruled})  # type: ignore[dict-item]
             await self._parts.ledger.append([event])
+        # What was secret until now may still come back in the answer of a call under way.
+        self._redactor = found.rules.redactor.with_all_of(self._redactor)
+        self._parts.rules = replace(found.rules, redactor=self._all_known())
+        self._pool.reconfigure(found.servers, capabilities=found.capabilities(), cache=found.cached())
+        if ruled:
+            self._reconciler.rules_changed()
+        for name in (*change.added, *change.changed):
+            self._reconciler.runs.try_again(name)
         words = "Actions or policy have changed." if ruled else "Actions and policy are as they were."
         return f"{change.sentence()} {words}"
 

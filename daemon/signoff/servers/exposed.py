@@ -72,6 +72,7 @@ def exposed(server: str, entry: Mapping[str, Any]) -> list[Exposed]:
         *_named(server, entry, "env"),
         *_named(server, entry, "environment"),
         *_named(server, entry, "headers"),
+        *_named(server, entry, "oauth"),
         *_arguments(server, entry.get("args")),
         *_address(server, entry),
     ]
@@ -85,7 +86,7 @@ def _named(server: str, entry: Mapping[str, Any], key: str) -> Iterator[Exposed]
         scheme = _SCHEME.match(value)
         prefix = scheme[0] if scheme else ""
         named = looks_secret(name) or name.lower() == "authorization" or bool(scheme)
-        variable = _variable(server, "token") if key == "headers" else _variable(name)
+        variable = _variable(*{"headers": (server, "token"), "oauth": (server, name)}.get(key, (name,)))
         if (named and not _PATH.search(value)) or redact_text(value) != value:
             secret = value[len(prefix) :]
             yield Exposed((key, name), variable, prefix, secret, placeholder=_is_placeholder(secret))

@@ -120,6 +120,10 @@ class ServerPool:
         # Whatever is left in the keeper's care ends with it.
         await asyncio.to_thread(self._keeper.stop)
 
+    def difference(self, configs: Mapping[str, ServerConfig]) -> Change:
+        """What `reconfigure` would change."""
+        return change({name: server.config for name, server in self._servers.items()}, configs)
+
     def reconfigure(
         self,
         configs: Given,
@@ -136,7 +140,7 @@ class ServerPool:
             configs, capabilities, cache: as for the pool itself.
         """
         configs = configs_of(configs)
-        found = change({name: server.config for name, server in self._servers.items()}, configs)
+        found = self.difference(configs)
         for name in (*found.changed, *found.removed):
             self._crew.dismiss(self._servers[name])
         fresh = (*found.added, *found.changed)
