@@ -10,7 +10,7 @@ from hypothesis import given
 from markdown_it import MarkdownIt
 
 from say_material import BERLIN, approval, hostile, poisoned, state
-from signoff.model import Status, StepStatus
+from signoff.model import Question, Status, StepStatus
 from signoff.say.dashboard import LAST_DONE, dashboard
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=BERLIN)
@@ -43,6 +43,19 @@ def test_every_plan_stands_under_its_state_with_a_link_to_its_note() -> None:
     assert "- [[Failed/a b|A b]]: 0/1 done. No route. (`not-sent`) Nothing was sent" in said
     assert "## Did it happen?\n\n- [[Failed/c|The offer]]: a call was sent and no answer came." in said
     assert "- `mail`: unavailable. `SMTP_HOST` is not set." in said
+
+
+def test_what_servers_ask_stands_there_with_a_link_to_the_form() -> None:
+    plan = state(Status.WAITING)
+    step = next(iter(plan.steps.values()))
+    step.questions.append(
+        Question(
+            7, 1, "desk", "book", "2026-11-21T10:00:00Z", message="How many?", until="2026-11-21T15:00:00Z"
+        )
+    )
+    said = dashboard([plan], {}, NOW)
+    assert "## Servers ask you\n\n- [[" in said
+    assert "`desk` asks: How many? Until 2026-11-21 16:00 (Europe/Berlin)." in said
 
 
 def test_only_the_last_finished_plans_are_listed_newest_first() -> None:

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import mcp_types as types
 import pytest
 
 from servers.kit import Project, available
 from signoff.errors import OutcomeUnknown, Refused
 from signoff.model import Inquiry, Reply
-from signoff.servers.elicit import InputNeeded, input_needed, resumption
+from signoff.servers.elicit import Callers, InputNeeded, input_needed, resumption
 from signoff.servers.outcome import Where
 from signoff.servers.pool import ServerPool
 
@@ -107,6 +108,23 @@ async def test_without_a_person_everything_is_declined(tmp_path: Path, address: 
         result = await pool.call("desk", "book", {"text": "x"})
 
         assert result.text == "not booked: decline"
+
+
+async def test_a_question_outside_of_any_call_is_declined() -> None:
+    params = types.ElicitRequestFormParams(message="Now?", requested_schema={"type": "object"})
+
+    assert (await Callers().asked(None, params)).action == "decline"  # type: ignore[arg-type]
+
+
+async def test_an_answer_that_a_person_had_a_part_in_is_not_kept_for_others(
+    tmp_path: Path, address: str
+) -> None:
+    async with desks(tmp_path, "newest", "stdio", address) as pool:
+        people = Person(), Person()
+        for person in people:
+            await pool.call("desk", "look", {"text": "x"}, person=person, cache=60.0)
+
+        assert [person.asked for person in people] == [["A table for x?"], ["A table for x?"]]
 
 
 async def test_a_suspended_call_that_may_not_go_on_is_not_resumed(tmp_path: Path, address: str) -> None:

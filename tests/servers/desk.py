@@ -5,7 +5,7 @@
 Every finished booking is a line of the log, and so is every question ("asked").
 
 Tools: book(text) asks for seats, window and kind; book_twice(text) asks twice, then about the first
-answer; confirm(text) asks for consent alone.
+answer; confirm(text) asks for consent alone; look(text) only reads, and asks for seats.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 from mcp.server import MCPServer
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver.resolve import Elicit, Resolve
+from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 server = MCPServer("desk")
@@ -67,6 +68,12 @@ async def book(text: str, seats: Annotated[ElicitationResult[Seats], Resolve(ask
         return f"not booked: {seats.action}"
     note("book", text=text, **seats.data.model_dump())
     return f"booked {seats.data.seats} for {seats.data.kind}"
+
+
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
+async def look(text: str, seats: Annotated[Seats, Resolve(ask_seats)]) -> str:
+    """Looks for a table."""
+    return f"there are {seats.seats}"
 
 
 @server.tool()

@@ -59,6 +59,7 @@ def dashboard(plans: Iterable[PlanState], servers: Mapping[str, ServerState], no
             lambda plan: _waits(plan, at),
             "Nothing waits for you.",
         ),
+        *_asked(known, at),
         *_part("Did it happen?", known, {Status.UNKNOWN}, lambda _plan: _ASKS, ""),
         *_part("Stopped", known, {Status.FAILED}, _stopped, ""),
         *_part(
@@ -85,6 +86,18 @@ def _part(
     if not lines:
         return [f"## {title}", empty] if empty else []
     return [f"## {title}", "\n".join(lines)]
+
+
+def _asked(plans: Iterable[PlanState], at: Callable[[str], str]) -> list[str]:
+    """The plans in which a server waits to be told something."""
+    lines = [
+        f"- {link(plan)}: {code(question.server)} asks: {sentence(question.message, limit=200)}"
+        + (f" Until {at(question.until)}." if question.until else "")
+        for plan in plans
+        for step in plan.steps.values()
+        for question in step.open_questions
+    ]
+    return ["## Servers ask you", "\n".join(lines)] if lines else []
 
 
 def _waits(plan: PlanState, at: Callable[[str], str]) -> str:

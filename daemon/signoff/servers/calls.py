@@ -68,6 +68,11 @@ class Calling:
         """At least one byte of it was handed over."""
         return self._exchange.sent
 
+    @property
+    def asked(self) -> bool:
+        """Something was asked during the call."""
+        return self._clock.halts > 0
+
     async def call(self) -> CallResult:
         """See `ServerPool.call`."""
         token = CURRENT.set(self._exchange)
