@@ -310,6 +310,50 @@ def test_a_daemon_that_is_stopped_while_it_asks_ends_in_time_and_knows_how(
     assert [call["tool"] for call in house.calls()] == ["ask", "answered"]
 
 
+@pytest.mark.promise("10")
+def test_a_suspended_call_of_the_newer_protocol_is_not_resumed_by_a_daemon_that_stops(
+    project: Callable[..., Project],
+) -> None:
+    house = project(servers={})
+    house.set_servers({"desk": desk(house.root)})
+    house.start()
+    house.approve(house.pending("Stop.md", plan("action: desk.book\nwith:\n  text: x\n")))
+    asked(house, "Stop.md")
+
+    assert house.stop() == 0
+
+    assert house.entries("outcome")[0].data["reason"] == "input-required"
+    house.start()
+    note = house.await_note("Stop.md", "Failed", "it has done nothing, by the rules of the protocol")
+    assert house.signoff("retry", "Stop").returncode == 0
+    note = house.await_note("Stop.md", "Pending_Approval", "status: pending")
+    eventually(lambda: len(house.entries("presented")) == 2, "it is shown again")
+    house.approve(note)
+    note = asked(house, "Stop.md")
+    save(house, note, fill(note, seats="2", kind="lunch"))
+    house.await_note("Stop.md", "Done", "booked 2 for lunch")
+    assert [call["tool"] for call in house.calls("desk")].count("book") == 1
+
+
+def test_what_looks_like_a_secret_is_warned_about_and_recorded_nowhere(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    schema = "{type: object, properties: {api_key: {type: string}}}"
+    house.approve(house.pending("Key.md", plan(ask("x", schema=schema))))
+    note = asked(house, "Key.md")
+    assert "**Careful:** `api_key` looks like a password or key." in note.read_text()
+
+    save(house, note, fill(note, api_key="correct-horse-battery"))
+
+    note = house.await_note("Key.md", "Done", "status: done")
+    answers = [call["arguments"] for call in house.calls() if call["tool"] == "answered"]
+    assert answers == [{"action": "accept", "content": {"api_key": "correct-horse-battery"}}]
+    told = note.read_bytes() + b"".join(path.read_bytes() for path in (house.logs / "audit").iterdir())
+    assert b"correct-horse" not in told
+    assert b"correct-horse" not in (house.logs / "mcp_actions.log").read_bytes()
+
+
 def test_a_run_that_ends_when_there_is_nothing_to_do_does_not_wait_for_people(
     project: Callable[..., Project],
 ) -> None:
