@@ -153,6 +153,23 @@ def test_a_keyring_that_is_locked_or_silent_makes_one_server_unavailable_and_hol
         Keyring(config).put("TOKEN", SECRET)
 
 
+def test_a_keyring_that_was_silent_once_is_not_waited_for_again(
+    silent: type[PlaintextKeyring], tmp_path: Path
+) -> None:
+    asked = []
+
+    def locked(_self: object, _service: str, name: str) -> None:
+        asked.append(name)
+        raise KeyringLocked
+
+    silent.get_password = locked  # type: ignore[method-assign, assignment]
+    kept = Keyring(tmp_path)
+    for name in ("ONE", "TWO", "others/three"):
+        with pytest.raises(KeyringSilent):
+            kept.get(name)
+    assert asked == ["ONE"]
+
+
 @pytest.mark.parametrize("name", ["", "a b", "x/y", "${A}", "1", "a" * 200])
 def test_what_is_no_name_for_a_secret_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RequestRefused):

@@ -62,6 +62,7 @@ class Keyring:
         self.service = f"signoff:{config_dir.resolve()}"
         self._file = config_dir / "secrets" / "keyring.json"
         self.fetched: set[str] = set()
+        self._silent = ""
 
     def get(self, name: str) -> str | None:
         """A secret; None where there is none of that name.
@@ -72,12 +73,23 @@ class Keyring:
         service, slash, entry = name.rpartition("/")
         found = None if slash else self._in_file().get(name)
         if found is None:
-            kept_by = backend()
-            asked = (service, entry) if slash else (self.service, name)
-            found = None if kept_by is None else _within(PATIENCE, lambda: kept_by.get_password(*asked))
+            found = self._asked(*((service, entry) if slash else (self.service, name)))
         if found:
             self.fetched.add(found)
         return found
+
+    def _asked(self, service: str, entry: str) -> str | None:
+        """What the keyring answers; once it was silent, it is not waited for again."""
+        if self._silent:
+            raise KeyringSilent(self._silent)
+        try:
+            kept_by = backend()
+            return (
+                None if kept_by is None else _within(PATIENCE, lambda: kept_by.get_password(service, entry))
+            )
+        except KeyringSilent as error:
+            self._silent = str(error)
+            raise
 
     def put(self, name: str, secret: str, *, file: bool = False) -> Kept:
         """Keeps a secret, in place of one of the same name.

@@ -78,8 +78,13 @@ def _setting(config: ServerConfig) -> str:
     kept = [name.removeprefix(PREFIX) for name in config.missing if name.startswith(PREFIX)]
     said = [REMEDIES["missing-variable"]] if len(kept) < len(config.missing) else []
     own = [f"signoff servers secret {name}" for name in kept if "/" not in name]
-    said += [f"Put it into the keyring: {'; '.join(own)}"] if own else []
-    return " ".join(said) or "Put it into the keyring with the program that it belongs to."
+    said += [f"Put it into the keyring: {'; '.join(own)}."] if own else []
+    said += (
+        ["If it is there and the keyring is locked, unlock that, then: signoff servers reload"]
+        if kept
+        else []
+    )
+    return " ".join(said)
 
 
 def _installing(command: str) -> str:
