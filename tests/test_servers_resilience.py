@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from servers.http_stub import HttpStub
 from servers.kit import Project, available, pin_of, until
-from signoff.errors import OutcomeUnknown, RateLimited, Transient
+from signoff.errors import BreakerOpen, OutcomeUnknown, RateLimited, Refused, ServerFault, Transient
 from signoff.servers.breaker import Breaker
 from signoff.servers.config import load_servers
 from signoff.servers.pool import PinChanged
@@ -58,6 +58,24 @@ class BreakerModel(RuleBasedStateMachine):
             self.breaker.succeeded()
             self.in_a_row, self.last_failure = 0, None
         else:
+            self.breaker.failed(self.now)
+            self.in_a_row, self.last_failure = self.in_a_row + 1, self.now
+            self.openings += self.in_a_row >= self.breaker.threshold
+
+    @rule(ends=st.sampled_from(["well", "badly", "unsent"]))
+    def call(self, ends):
+        """As a call does while it is connected: it asks whether it may go, and tells how it went."""
+        left = self.last_failure + self.breaker.cooldown - self.now if self.is_open else 0
+        assert self.breaker.admit(self.now) == max(0, left)
+        if left > 0:
+            return
+        if self.is_open:
+            self.last_failure = self.now
+            assert self.breaker.admit(self.now) == self.breaker.cooldown, "only one may try"
+        if ends == "well":
+            self.breaker.succeeded()
+            self.in_a_row, self.last_failure = 0, None
+        elif ends == "badly":
             self.breaker.failed(self.now)
             self.in_a_row, self.last_failure = self.in_a_row + 1, self.now
             self.openings += self.in_a_row >= self.breaker.threshold
@@ -111,6 +129,64 @@ async def test_an_open_breaker_lets_one_attempt_through_and_closes_when_that_suc
         assert ("unavailable", "open") in states
         assert pool.health()["stub"].breaker == "closed"
         assert int(starts.read_text()) == 5
+
+
+@pytest.mark.promise("8")
+async def test_a_server_whose_calls_fail_one_after_the_other_is_left_alone_until_one_goes_well(project):
+    async with project.stub().pool() as pool:
+        await pool.settled(15)
+        breaker = pool._owners["stub"].condition.breaker
+        told = []
+        pool.subscribe(lambda _, health: told.append((health.status, health.breaker)))
+        for _ in range(5):
+            with pytest.raises(ServerFault):
+                await pool.call("stub.error", {"code": -32603}, timeout=5)
+        health = pool.health()["stub"]
+        assert (health.status, health.reason, health.breaker) == ("degraded", "failing", "open")
+        with pytest.raises(BreakerOpen) as caught:
+            await pool.call("stub.record", {"text": "not sent"}, timeout=5)
+        assert "left alone" in caught.value.message
+        assert "breaker-open" in [finding.code for finding in pool.diagnose("stub").findings]
+        await pool.check("stub")
+        assert pool.health()["stub"].breaker == "open", "that it is there says nothing of its calls"
+        assert {call["tool"] for call in project.calls()} == {"error"}
+
+        breaker.cooldown = 0.0
+        assert pool.health()["stub"].breaker == "half-open"
+        assert (await pool.call("stub.record", {"text": "sent"}, timeout=5)).text == "ok: sent"
+        health = pool.health()["stub"]
+        assert (health.status, health.breaker) == ("available", "closed")
+        assert [call["arguments"] for call in project.calls()][5:] == [{"text": "sent"}]
+        assert next(each for each in told if each[1] == "open") == ("degraded", "open")
+
+
+@pytest.mark.promise("8")
+async def test_calls_that_fail_together_or_with_the_connection_do_not_open_the_breaker(project):
+    async with project.stub().pool() as pool:
+        await pool.settled(15)
+        together = [pool.call("stub.error", {"code": -32603}, timeout=5) for _ in range(20)]
+        failed = await asyncio.gather(*together, return_exceptions=True)
+        assert {type(error) for error in failed} == {ServerFault}
+        assert pool.health()["stub"].breaker == "closed"
+        for times in range(1, 7):
+            with pytest.raises(OutcomeUnknown):
+                await pool.call("stub.crash", {}, timeout=5)
+            assert pool.health()["stub"].breaker == "closed"
+            await pool.restart("stub")  # does not wait as it would after so many short lives
+            await until(lambda: pool.health()["stub"].restarts == times)  # noqa: B023
+
+
+@pytest.mark.promise("8")
+async def test_a_tool_that_says_it_failed_is_no_fault_of_its_server(project):
+    async with project.stub().pool() as pool:
+        await pool.settled(15)
+        for _ in range(3):
+            for _ in range(4):
+                with pytest.raises(ServerFault):
+                    await pool.call("stub.error", {"code": -32603}, timeout=5)
+            with pytest.raises(Refused):
+                await pool.call("stub.fail", {"text": "no"}, timeout=5)
+        assert pool.health()["stub"].breaker == "closed"
 
 
 # ---------------------------------------------------------------- health

@@ -1,7 +1,8 @@
-"""The circuit breaker of a server: it spares a server, and us, when connecting fails again and again.
+"""The circuit breaker of a server: it spares a server, and us, when it fails again and again.
 
-Closed: attempts are made. Open, after so many failures in a row: none are, for a time. Half-open, when
-that time is over: one attempt is made, which closes the breaker or opens it anew.
+What fails is connecting, or, while it is connected, calls. Closed: attempts are made. Open, after so many
+failures in a row: none are, for a time. Half-open, when that time is over: one attempt is made, which closes
+the breaker or opens it anew.
 
 Pure: times are passed in, in seconds of a monotonic clock, and nothing is awaited here.
 """
@@ -37,8 +38,22 @@ class Breaker:
             return 0.0
         return max(0.0, self._since + self.cooldown - now)
 
+    def admit(self, now: float) -> float:
+        """Seconds that a call must wait; 0 for one that may go now.
+
+        When the time is over one may, and for all others it begins anew, unless that one goes well. If it
+        ends without a word of the server, because it was not sent after all, nothing more is changed.
+        """
+        if self._since is None:
+            return 0.0
+        wait = self._since + self.cooldown - now
+        if wait > 0:
+            return wait
+        self._since = now
+        return 0.0
+
     def attempt(self) -> None:
-        """An attempt begins."""
+        """An attempt to connect begins."""
         self._trying = self._since is not None
 
     def succeeded(self) -> None:

@@ -91,6 +91,22 @@ async def ready(owner: Owner, where: Where) -> Incarnation:
     raise outcome.not_sent(where, f"the server is not available: {_clause(trouble.message)}")
 
 
+def require_admission(owner: Owner, where: Where) -> None:
+    """Whether the server is called at all for now, after its last calls failed one after the other.
+
+    Raises:
+        BreakerOpen: it is not.
+    """
+    wait = owner.condition.breaker.admit(asyncio.get_running_loop().time())
+    if wait > 0:
+        raise BreakerOpen(
+            f"{where} was not called: the last calls of this server failed one after the other, so that it "
+            f"is left alone; the next may go in {wait:.0f} seconds.",
+            server=where.server,
+            tool=where.tool,
+        )
+
+
 def _clause(message: str) -> str:
     return f"{message[:1].lower()}{message[1:]}".rstrip(".")
 

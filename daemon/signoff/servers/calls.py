@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from signoff.errors import CallError, OutcomeUnknown, ServerFault, Transient
+from signoff.errors import CallError, OutcomeUnknown, RateLimited, Refused, ServerFault, Transient
 from signoff.model import CallResult, Inquiry, Json, JsonObject, Reply
 from signoff.servers import outcome
 from signoff.servers.callclock import CallClock
-from signoff.servers.calling import check_pin, exchange_call, ready
+from signoff.servers.calling import check_pin, exchange_call, ready, require_admission
 from signoff.servers.elicit import (
     MOST_ROUNDS,
     InputNeeded,
@@ -60,6 +60,7 @@ class Calling:
         self._exchange = Exchange(timeout=seconds, person=None if person is None else self._asked)
         self._clock = CallClock()
         self._rounds = 0
+        self._began = 0.0
         self._tried: set[Owner] = set()
         self._owner = server.owners[0]
 
@@ -93,7 +94,7 @@ class Calling:
         if self._rounds:
             error = not_delivered(error, self._where)
         error.attempt = max(1, len(self._tried))
-        raise _noted(self._owner, error)
+        raise self._noted(error)
 
     async def _asked(self, inquiry: Inquiry) -> Reply:
         """Puts a question to the person; the call's time does not run meanwhile."""
@@ -161,14 +162,33 @@ class Calling:
         where, pin, exchange = self._where, self._pin, self._exchange
         incarnation = await ready(owner, where)
         check_pin(incarnation, owner, where, pin)
+        if more is None:
+            require_admission(owner, where)
         exchange.guard = lambda: check_pin(incarnation, owner, where, pin)
         clock = asyncio.get_running_loop().time
-        began, thought = clock(), self._clock.stood
+        self._began = began = clock()
+        thought = self._clock.stood
         answer = await exchange_call(
             incarnation, where, self._arguments, self._meta, exchange, progress=self._progress, more=more
         )
         owner.condition.answered((clock() - began - (self._clock.stood - thought)) * 1000)
         return answer
+
+    def _noted(self, error: CallError) -> CallError:
+        """Counts a fault of the server, and takes its secrets out of what it said."""
+        owner, cause = self._owner, error.__cause__
+        error.cause = (
+            owner.scrub(f"{type(cause).__name__}: {cause}".rstrip(": ")) if cause is not None else ""
+        )
+        error.message = owner.scrub(error.message)
+        error.detail = owner.scrub(error.detail)
+        error.args = (error.message,)
+        error.__cause__ = error.__context__ = None
+        if isinstance(error, ServerFault | OutcomeUnknown):
+            owner.condition.faulted(error.message, self._began)
+        elif isinstance(error, Refused | RateLimited) and self._exchange.sent:
+            owner.condition.responded()
+        return error
 
 
 def split(name: str, servers: Iterable[str]) -> tuple[str, str]:
@@ -179,16 +199,3 @@ def split(name: str, servers: Iterable[str]) -> tuple[str, str]:
         return server, name[len(server) + 1 :]
     server, _, tool = name.partition(".")
     return server, tool
-
-
-def _noted(owner: Owner, error: CallError) -> CallError:
-    """Counts a fault of the server, and takes its secrets out of what it said."""
-    cause = error.__cause__
-    error.cause = owner.scrub(f"{type(cause).__name__}: {cause}".rstrip(": ")) if cause is not None else ""
-    error.message = owner.scrub(error.message)
-    error.detail = owner.scrub(error.detail)
-    error.args = (error.message,)
-    error.__cause__ = error.__context__ = None
-    if isinstance(error, ServerFault | OutcomeUnknown):
-        owner.condition.faulted(error.message)
-    return error

@@ -52,6 +52,7 @@ class Condition:
         self._on_change = on_change
         self._window = Window()
         self._generation = 0
+        self._last_fault = 0.0
         self._calls = self._errors = self._faults_in_row = 0
         self._told: tuple[str, str] = ("", "")
         self._changed: str | None = None
@@ -153,8 +154,10 @@ class Condition:
         self._window.checked(now, self._response_ms)
 
     def passed(self) -> None:
-        """It has answered a check as it should."""
+        """It has answered a check as it should; that its calls go well again, only a call can show."""
         self.unanswered = 0
+        if self.breaker.state(loop_time()) != "closed":
+            return
         if self.trouble is not None and self._incarnation is not None:
             self._faults_in_row = 0
             self.change(None)
@@ -165,21 +168,42 @@ class Condition:
 
     def answered(self, milliseconds: float) -> None:
         """A call was answered."""
-        self._faults_in_row = 0
         self._calls += 1
         self._window.called(loop_time(), milliseconds)
+        self.responded()
+
+    def responded(self) -> None:
+        """The server has dealt with a call as it should, be it with a refusal."""
+        self._faults_in_row = 0
+        if self.breaker.failures and self._incarnation is not None:
+            was_closed = self.breaker.state(loop_time()) == "closed"
+            self.breaker.succeeded()
+            if not was_closed:
+                self.change(None)
 
     def failed(self) -> None:
         """Connecting, a check or a call ended in an error of the server's."""
         self._errors += 1
         self._window.failed(loop_time())
 
-    def faulted(self, message: str) -> None:
-        """A call ended in a fault of the server: so many in a row, and it counts as degraded."""
+    def faulted(self, message: str, began: float) -> None:
+        """A call that was begun at `began` ended in a fault of the server.
+
+        So many in a row, and it counts as degraded; more, and it is called no more for a while. Calls that
+        fail together are one failure to the breaker, and what ended with the connection is none.
+        """
         self.failed()
         self._faults_in_row += 1
-        if self._faults_in_row >= FAULTS_IN_ROW and self.trouble is None:
-            self.change(Trouble("failing", message))
+        if self._counts(began):
+            self._last_fault = loop_time()
+            self.breaker.failed(self._last_fault)
+        news = self.trouble is None or self.breaker.state(loop_time()) == "open"
+        if self._faults_in_row >= FAULTS_IN_ROW and news:
+            self.change(self.trouble or Trouble("failing", message))
+
+    def _counts(self, began: float) -> bool:
+        connected = self._incarnation is not None and self._incarnation.connected
+        return connected and began >= self._last_fault
 
     @property
     def pid(self) -> int | None:

@@ -94,11 +94,12 @@ def _condition(config: ServerConfig, health: ServerHealth, said: tuple[str, ...]
 def _breaker(config: ServerConfig, health: ServerHealth) -> list[Finding]:
     if health.breaker == "closed":
         return []
+    what = "Connecting" if health.status == "unavailable" else "Its calls"
     wait = f", next in {health.next_attempt:.0f} seconds" if health.next_attempt else ""
     return [
         Finding(
             "breaker-open",
-            f"Connecting failed again and again, so it is tried only now and then{wait}.",
+            f"{what} failed again and again, so it is tried only now and then{wait}.",
             f"Once mended it is used again by itself; or at once: signoff servers restart {config.name}",
         )
     ]

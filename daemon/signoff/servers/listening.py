@@ -33,7 +33,7 @@ async def _listen(client: Client, changed: Callable[[], None]) -> None:
     while True:
         with contextlib.suppress(Exception):
             async with client.listen(tools_list_changed=True) as changes:
+                changed()  # what happened before was not told
                 async for _ in changes:
                     changed()
         await asyncio.sleep(AGAIN)
-        changed()  # what happened meanwhile was not told
