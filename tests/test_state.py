@@ -185,6 +185,17 @@ def test_an_answer_lets_the_plan_go_on(answer: str, status: StepStatus) -> None:
     assert plan.finished is None
 
 
+@pytest.mark.promise("1.2")
+def test_of_two_answers_to_one_question_the_first_one_counts() -> None:
+    plan = running(
+        outcome(6, "unknown"),
+        entry(7, "resolved", step="a", approver="ana", data={"answer": "happened"}),
+        entry(8, "resolved", step="a", data={"answer": "did-not-happen", "via": "verify"}),
+    )
+    assert plan.steps["a"].status is StepStatus.DONE
+    assert plan.steps["a"].attempts[0].resolved == "happened"
+
+
 @pytest.mark.promise("1.1")
 @pytest.mark.parametrize("ended", ["rejected", "cancelled", "expired"])
 def test_an_answer_about_a_plan_that_was_turned_down_meanwhile_does_not_bring_it_back_to_life(

@@ -249,6 +249,8 @@ def test_each_item_that_was_done_is_taken_back_the_last_one_first_and_once(
     undone = ["undo c (ok: c)", "undo b (ok: b)", "undo a (ok: a)"]
     assert [text for text in texts(house) if text] == ["a", "b", "c", *undone]
     assert "Take back: Step 1 (3 of 3)" in failed
+    proof = house.signoff("audit", "verify", "--evidence")
+    assert proof.returncode == 0, proof.stdout
 
 
 @pytest.mark.promise("1.2")
