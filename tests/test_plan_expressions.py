@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import celpy
+import celpy.evaluation
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.errors import NoteError
 from signoff.model import Call, Json
-from signoff.plan.conditions import holds, names_in_condition
+from signoff.plan.conditions import _FUNCTIONS, _METHODS, holds, names_in_condition
 from signoff.plan.expressions import (
     LONGEST,
     LONGEST_TEXT,
@@ -39,6 +41,9 @@ CONTEXT: dict[str, Json] = {
     "plan": {"id": "p-1"},
     "item": {"name": "ana", "n": 3},
 }
+
+
+celpy.Environment()  # it sets the depth of recursion, which must not happen within a test of many examples
 
 
 def refused(code: str, run: object, *arguments: object) -> NoteError:
@@ -215,11 +220,76 @@ def test_a_condition_without_a_truth_value_fails_rather_than_deciding(condition)
         "with.x == 1",
         "// c\ntrue", "r'x' == 'x'", "'''x''' == 'x'", "'x", "(" * 40 + "true" + ")" * 40,
         "a" * (LONGEST + 1),
-        "steps[item].ok", "é == 1",
+        "steps[item].ok", "é == 1", "now() > 1", "getenv('HOME') == ''",
+        "'%s'.format([1]) == '1'", "open('x')",
+        "item.reduce(a, 0, 1) == 1", "env.HOME == ''", "true && x.y()",
     ],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused_at_check_time(condition):
     refused("expression-invalid", names_in_condition, condition)
+
+
+TEN = "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
+LONG_TEXT: dict[str, Json] = {
+    "item": {"t": "x" * 100_000, "l": list(range(3000))},
+    "steps": {},
+    "plan": {"id": "p"},
+}
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        (
+            f"{TEN}.all(a, {TEN}.all(b, {TEN}.all(c, {TEN}.all(d, {TEN}.all(e, a + b > 0)))))",
+            "too many steps",
+        ),
+        ("['x']" + ".map(a, a + a)" * 200 + ".size() > 0", "too many steps"),  # twice as long each time
+        ("[[1]]" + ".map(a, a + a)" * 200 + ".size() > 0", "too many steps"),
+        ("[item.t]" + ".map(a, a + a)" * 10 + ".size() > 0", "too many steps"),
+        ("item.l.all(a, a in item.l)", "too many steps"),
+        ("item.l.exists(a, item.t.contains('y'))", "too many steps"),
+        ("!" * 4000 + "true", "nested too deep"),
+        ("1" + " + 1" * 900 + " > 0", "nested too deep"),
+        ("true" + " && true" * 450, "nested too deep"),
+        ("1 / 0 == 1", "divide by zero"),
+        ("1 % 0 == 1", "divide by zero"),
+        ("1.0 / 0.0 > 1.0", "divide by zero"),
+        ("1.0 / 0 > 1.0", "divide by zero"),
+        ("9223372036854775807 + 1 > 0", "overflow"),
+        ("item.__class__ == 1", "no such member"),
+    ],
+)
+def test_a_condition_that_loops_doubles_nests_or_divides_by_nothing_fails_in_words(condition, says):
+    names_in_condition(condition)
+    assert says in refused("expression-failed", holds, condition, LONG_TEXT).message
+
+
+def test_a_division_is_exact_where_it_can_be_made():
+    for condition in ("7 / 2 == 3", "7.0 / 2.0 == 3.5", "7 / 2.0 == 3.5", "-7 / 2 == -3"):
+        assert holds(condition, CONTEXT) is True
+
+
+@pytest.mark.parametrize("condition", ["item.l.size() > 0", "item.n == 5", "plan.id == 'p'"])
+def test_a_million_items_are_not_looked_through(condition):
+    context: dict[str, Json] = {"item": {"l": [0] * 1_000_000, "n": 5}, "steps": {}, "plan": {"id": "p"}}
+    assert "too many" in refused("expression-failed", holds, condition, context).message
+    assert holds("item.n", {**context, "item": {"l": [0] * 1_000_000, "n": True}}) is True, (
+        "by reference it is"
+    )
+
+
+def test_every_function_that_may_be_called_is_there():
+    known = celpy.evaluation.base_functions.keys() | {"has", "dyn"}
+    assert known >= _FUNCTIONS
+    assert _METHODS - {"all", "exists", "exists_one", "filter", "map"} <= known
+    for condition in (
+        "size(item.name) == 3",
+        "item.name.startsWith('a')",
+        "has(item.n) && dyn(true)",
+        "type(1) == type(2)",
+    ):
+        assert holds(condition, CONTEXT) is True
 
 
 def test_a_condition_that_takes_too_long_is_stopped():

@@ -37,8 +37,12 @@ _ITERATING = frozenset({"map", "filter", "all", "exists", "exists_one"})
 _BEYOND_THE_LANGUAGE = frozenset({"reduce", "min"})
 
 
+MOST_PARTS = 200_000
+"""Members and items in all that an expression is given; turning them into CEL's own kinds takes a second."""
+
+
 class TooCostly(Exception):
-    """An evaluation took more steps than it may."""
+    """An evaluation took more steps than it may, or would have to look through too much."""
 
 
 class Meter:
@@ -116,13 +120,26 @@ def evaluate(tree: Tree[Any], variables: Mapping[str, Json], budget: int) -> obj
 
     Raises:
         CELEvalError: when it has no value (a missing member, operands that do not fit).
-        TooCostly: after `budget` steps.
+        TooCostly: after `budget` steps, or where the variables have too many parts.
         ValueError: when a number is beyond 64 bits.
     """
+    _require_small(variables)
     meter = Meter(budget)
     activation = Activation(functions=_functions(meter))
     context = {name: json_to_cel(value) for name, value in variables.items()}
     return BoundedEvaluator(tree, activation, meter).evaluate(context)
+
+
+def _require_small(variables: Mapping[str, Json]) -> None:
+    """Refuse what has more than `MOST_PARTS`, without looking at the rest of it."""
+    left, count = list(variables.values()), 0
+    while left:
+        value = left.pop()
+        if isinstance(value, dict | list):
+            count += len(value)
+            if count > MOST_PARTS:
+                raise TooCostly
+            left.extend(value.values() if isinstance(value, dict) else value)
 
 
 def check_pattern(pattern: str) -> str:
@@ -153,6 +170,7 @@ def _functions(meter: Meter) -> dict[str, Any]:
         "_+_": _added,
         "_-_": _subtracted,
         "_*_": _multiplied,
+        "_/_": _divided,
         "!_": _not,
         "_&&_": _both,
         "_||_": _either,
@@ -280,6 +298,19 @@ def _multiplied(a: Any, b: Any) -> Any:
     if type(a) is not type(b):
         return celtypes.DoubleType(_python(a) * _python(b))
     return operator.mul(a, b)
+
+
+def _divided(a: Any, b: Any) -> Any:
+    """Numbers; by nothing at all, broken ones included: infinity would be above every limit."""
+    if failed := _failed(a, b):
+        return failed
+    if not (_is_number(a) and _is_number(b)):
+        raise TypeError(f"{_kind(a)} cannot be divided by {_kind(b)}")
+    if _python(b) == 0:
+        return CELEvalError("divide by zero", ZeroDivisionError, None)
+    if type(a) is not type(b):
+        return celtypes.DoubleType(_python(a) / _python(b))
+    return operator.truediv(a, b)
 
 
 def _matches(text: Any, pattern: Any) -> Any:

@@ -7,14 +7,18 @@ the note later.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
+from typing import cast
 
+from signoff.canonical import canonical
 from signoff.decide import Decision
 from signoff.errors import NoteError
-from signoff.flow import is_follow_up, is_undo, origin_id, taken_back, undo_id
+from signoff.flow import is_follow_up, is_undo, item_id, origin_id, taken_back, undo_id
 from signoff.ledger.entry import Event
 from signoff.model import (
     Assessment,
     FrozenPlan,
+    FrozenStep,
     Json,
     JsonObject,
     Plan,
@@ -114,7 +118,8 @@ def frozen_event(
         decision: why it is frozen, where something was refused.
         note: SHA-256 of the note's bytes; they are no gesture on what is shown from now on.
 
-    A step that has finished stays finished where it still asks for the same; one whose outcome is
+    A step that has finished stays finished where it still asks for the same, and an item of a list that has
+    changed where the list still has its value; one whose outcome is
     unknown stays unknown whatever it asks for now, since nobody has said yet what happened.
     """
     risks = {entry.step: entry.risk.value for entry in assessment.steps}
@@ -137,7 +142,11 @@ def frozen_event(
             if _is_kept(known, same=whole):
                 item["kept"] = _kept(known)
         steps.append(item)
-        steps.extend(_kept_items(before, step.id, same=same))
+        former_step = old.get(step.id)
+        if before is not None and former_step is not None and _is_other_list(before, former_step, step):
+            steps.extend(_kept_values(before, former_step, step))
+        else:
+            steps.extend(_kept_items(before, step.id, same=same))
     changed = before is not None and before.digest != frozen.digest
     data: JsonObject = {
         "path": path,
@@ -208,6 +217,41 @@ def _kept_items(before: PlanState | None, step: str, *, same: bool) -> list[Json
                 "kept": _kept(known),
             }
             kept.append(named)
+    return kept
+
+
+def _is_other_list(before: PlanState, former: FrozenStep, step: FrozenStep) -> bool:
+    """Has only the list of a step with `for_each` changed, and is nothing unknown or taken back of it?"""
+    lists = isinstance(former.for_each, list) and isinstance(step.for_each, list)
+    if not lists or former.for_each == step.for_each or replace(former, for_each=step.for_each) != step:
+        return False
+    own = [known for known in before.steps.values() if origin_id(known.id) == step.id]
+    return not any(known.status is StepStatus.UNKNOWN or is_follow_up(known.id) for known in own)
+
+
+def _kept_values(before: PlanState, former: FrozenStep, step: FrozenStep) -> list[Json]:
+    """The items of a changed list that were done for the same value, each once, wherever they stand now."""
+    done: dict[bytes, list[StepState]] = {}
+    for number, value in enumerate(cast("list[Json]", former.for_each)):
+        known = before.steps.get(item_id(step.id, number))
+        if known is not None and known.status is StepStatus.DONE:
+            done.setdefault(canonical(value), []).append(known)
+    kept: list[Json] = []
+    values = cast("list[Json]", step.for_each)
+    name = before.steps[step.id].name
+    for number, value in enumerate(values):
+        if same := done.get(canonical(value)):
+            known = same.pop(0)
+            kept.append(
+                {
+                    "id": item_id(step.id, number),
+                    "name": f"{name} ({number + 1} of {len(values)})",
+                    "action": known.action,
+                    "call": known.call,
+                    "risk": known.risk,
+                    "kept": _kept(known),
+                }
+            )
     return kept
 
 

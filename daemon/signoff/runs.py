@@ -57,7 +57,7 @@ from signoff.plan.schema import problems
 from signoff.plan.times import read_time
 from signoff.policy import repeatable
 from signoff.presence import Presence
-from signoff.slots import Slots
+from signoff.slots import RANK, Slots
 from signoff.timetable import Timetable
 
 LONGEST_SUMMARY = 400
@@ -119,8 +119,16 @@ class Runs:
         self._held: set[str] = set()
         self._trouble = ""
         self.closing = False
+        self._opened = False
 
     # ------------------------------------------------------------ starting and ending
+
+    def open(self) -> None:
+        """Begin: until now nothing was started. In the order of priority, then of approval."""
+        self._opened = True
+        live = [plan for plan in self._parts.state.plans.values() if plan.status in LIVE]
+        for plan in sorted(live, key=_turn):
+            self.start(plan.id)
 
     def start(self, plan_id: str, *, asleep: bool = True) -> None:
         """Run a plan if it is live and not running already; the gate decides whether anything happens.
@@ -130,7 +138,13 @@ class Runs:
             asleep: leave one alone that waits for a time still to come.
         """
         state = self._parts.state.plans.get(plan_id)
-        if self.closing or plan_id in self._held or state is None or state.status not in LIVE:
+        if (
+            self.closing
+            or not self._opened
+            or plan_id in self._held
+            or state is None
+            or state.status not in LIVE
+        ):
             return
         if plan_id in self._runs:
             self._asked_again.add(plan_id)  # it may be about to end, and have missed what is new
@@ -524,6 +538,12 @@ class Runs:
     def said(self, plan_id: str, step: str, line: str, text: str) -> None:
         """See `World.said`."""
         say_action(line, plan_id, step, self._parts.rules.redactor.text(text))
+
+
+def _turn(plan: PlanState) -> tuple[int, str]:
+    """Plans start in this order: by priority, then by the time of their approval."""
+    approved = max((given.time for given in plan.approvals), default=plan.frozen)
+    return RANK.get(plan.priority, RANK["normal"]), approved
 
 
 def annotations_of(frozen: FrozenPlan, call: Call) -> JsonObject:

@@ -226,9 +226,8 @@ class Daemon:
         await self._errands.run()
         self._scan.everything()
         await self.reconciler.quiesce()
+        self.reconciler.runs.open()
         for plan in list(self.parts.state.plans.values()):
-            if plan.status in LIVE:
-                self.reconciler.runs.start(plan.id)
             self.reconciler.writeback.soon(plan.id)
         self._scan.archives()  # there may be very many, and nobody waits for them
 

@@ -49,6 +49,18 @@ _ONLY_ALWAYS = re.compile(r"\s*always\s*\(\s*\)\s*")
 _ALWAYS = re.compile(r"\s*\(\s*\)")
 _OF_FAILURES = frozenset({"failed", "skipped"})
 _LOOPS = frozenset({"all", "exists", "exists_one", "filter", "map"})
+_FUNCTIONS = frozenset(
+    {"size", "type", "dyn", "int", "uint", "double", "string", "bool", "bytes"}
+) | frozenset({"timestamp", "duration", "has", "matches"})
+_METHODS = (
+    _LOOPS
+    | frozenset({"size", "matches", "contains", "startsWith", "endsWith"})
+    | frozenset(
+        f"get{part}"
+        for part in ("Date", "DayOfMonth", "DayOfWeek", "DayOfYear", "FullYear", "Hours", "Milliseconds")
+    )
+    | frozenset({"getMinutes", "getMonth", "getSeconds"})
+)
 _CONSTANTS = frozenset({"true", "false", "null", "in"})
 
 
@@ -140,7 +152,9 @@ class _Reading:
             self.survived.add(SURVIVES_ALL)
         elif called and word in _LOOPS:
             self.known |= set(re.findall(r"\A\s*\(\s*([A-Za-z_]\w*)\s*,", self.expression[self.position :]))
-        elif root and not called:
+        elif called:
+            _check_function(self.expression, word, _FUNCTIONS if root else _METHODS)
+        elif root:
             _check_known(self.expression, word, self.known)
         self.item |= root and word == "item"
         self.written.append(word)
@@ -159,6 +173,12 @@ def _check_known(expression: str, word: str, known: set[str]) -> None:
     """A name at the start of a path is one of those that there are."""
     if word.isidentifier() and word not in known:
         raise invalid(expression, f"`{word}` is not known here; there are `steps`, `plan` and `item`")
+
+
+def _check_function(expression: str, word: str, known: frozenset[str]) -> None:
+    """What is called is one of the functions that there are; `in (...)` is no call."""
+    if word.isidentifier() and word not in known | _CONSTANTS:
+        raise invalid(expression, f"there is no function `{word}` here")
 
 
 def _next_token(expression: str, position: int) -> str:
@@ -208,7 +228,9 @@ def _worked_out(expression: str, context: Context) -> object:
     try:
         value = cel.evaluate(tree, context, BUDGET)
     except cel.TooCostly:
-        raise failed(expression, "it takes too many steps to work out") from None
+        raise failed(
+            expression, "it takes too many steps to work out, or too many values to look through"
+        ) from None
     except (RecursionError, MemoryError):
         raise failed(expression, "it is nested too deep to work out") from None
     except (CELEvalError, ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as error:

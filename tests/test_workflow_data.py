@@ -1,0 +1,124 @@
+"""What flows between steps over a real daemon: data as data, lists within bounds, items one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.project import Project, plan, projects, record
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    yield from projects(tmp_path)
+
+
+def texts(house: Project) -> list[str]:
+    return [call["arguments"].get("text", "") for call in house.calls()]
+
+
+def section(path: Path) -> str:
+    return path.read_text().split("%% signoff %%")[1]
+
+
+@pytest.mark.promise("7")
+def test_template_syntax_that_comes_out_of_a_step_is_data_and_never_expanded(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    made = "id: a\naction: stub.record\nwith:\n  text: \"$${{ '{{' }} plan.id }} {{ steps.a.ok }} {% x %}\"\n"
+    through = "id: b\naction: stub.record\nwith:\n  text: ${{ steps.a.result.text }}\n"
+    again = "for_each: ['${{ steps.b.result.text }}']\naction: stub.record\nwith:\n  text: <${{ item }}>\n"
+    house.approve(house.pending("Template.md", plan(made, through, again, front="id: secret-id")))
+    house.await_note("Template.md", "Done", "status: done")
+    data = "${{ plan.id }} {{ steps.a.ok }} {% x %}"
+    assert texts(house) == [data, f"ok: {data}", f"<ok: ok: {data}>"]
+
+
+@pytest.mark.promise("7")
+def test_a_value_that_is_only_an_expression_reaches_the_tool_as_the_kind_that_it_is(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    first = "id: s\naction: stub.structured\nwith:\n  text: four\n"
+    count = "action: stub.typed\nwith:\n  count: ${{ steps.s.result.length }}\n"
+    text = "action: stub.typed\nwith:\n  count: ${{ steps.s.result.text }}\n"
+    house.approve(house.pending("Kinds.md", plan(first, count, text)))
+    note = house.await_note("Kinds.md", "Failed", "status: failed")
+    assert [call["arguments"] for call in house.calls() if call["tool"] == "typed"] == [{"count": 4}]
+    assert "`argument-invalid`" in section(note)
+
+
+@pytest.mark.promise("7")
+def test_items_of_which_some_fail_are_reported_one_by_one_and_a_retry_makes_only_those(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    step = "for_each: [one, 2, three]\naction: stub.record\nwith:\n  text: ${{ item }}\n"
+    house.approve(house.pending("Items.md", plan(step, record("after"), front="on_failure: continue")))
+
+    note = house.await_note("Items.md", "Failed", "status: failed")
+
+    assert texts(house) == ["one", "three", "after"]
+    rows = [line for line in section(note).splitlines() if line.startswith("> | ") and " of 3)" in line]
+    assert any("(2 of 3)" in row and "argument-invalid" in row for row in rows)
+    assert all("argument-invalid" in row for row in rows if "(2 of 3)" in row)
+    assert all("✓ done" in row for row in rows if "(1 of 3)" in row or "(3 of 3)" in row)
+    house.edit(note, "[one, 2, three]", "[two, three, one, one]")
+    note.rename(house.vault / "Inbox" / "Items.md")
+    again = house.await_note("Items.md", "Pending_Approval", "status: pending")
+    assert '`["two","three","one","one"]`' in section(again)
+    house.approve(again)
+    done = house.await_note("Items.md", "Done", "status: done")
+    assert texts(house) == ["one", "three", "after", "two", "one"], "what was done for a value stays done"
+    assert "(4 of 4)" in section(done)
+    verified = house.signoff("audit", "verify", "--evidence")
+    assert verified.returncode == 0, verified.stdout
+
+
+@pytest.mark.promise("7")
+def test_a_list_that_comes_to_more_items_than_the_preview_said_calls_nothing(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    numbers = ", ".join(f"n{n}" for n in range(60))
+    many = f"id: many\nfor_each: [{numbers}]\naction: stub.look\nwith:\n  text: ${{{{ item }}}}\n"
+    each = "for_each: ${{ steps.many.result }}\naction: stub.record\nwith:\n  text: ${{ item.text }}\n"
+    note = house.pending("Many.md", plan(many, each, front="mode: sequential"))
+    assert "up to 50 entries" in section(note)
+    house.approve(note)
+    note = house.await_note("Many.md", "Failed", "status: failed")
+    assert "came to 60 items; up to 50 were approved" in section(note)
+    assert "record" not in [call["tool"] for call in house.calls()]
+
+
+@pytest.mark.promise("7")
+def test_plans_start_by_priority_and_then_by_the_time_of_their_approval_also_after_a_restart(
+    project: Callable[..., Project],
+) -> None:
+    house = project(settings="[execution]\nconcurrency = 1\n").start()
+    slow = plan("action: stub.slow\nwith:\n  text: first\n  seconds: 600\n", front="priority: high")
+    notes = {
+        name: house.pending(f"{name}.md", plan(record(name), front=f"priority: {priority}"))
+        for name, priority in (
+            ("c", "normal"),
+            ("b", "normal"),
+            ("a", "normal"),
+            ("low", "low"),
+            ("top", "high"),
+        )
+    }
+    house.approve(house.pending("Slow.md", slow))
+    house.await_calls(1)
+    for name in ("low", "a", "b", "c", "top"):
+        house.approve(notes[name])
+        house.await_entry("approved", plan=str(house.front(notes[name])["id"]))
+    house.kill()
+
+    house.start()
+
+    for name in ("low", "a", "b", "c", "top"):
+        house.await_note(f"{name}.md", "Done", "status: done")
+    assert texts(house) == ["first", "top", "a", "b", "c", "low"]
