@@ -321,8 +321,8 @@ TABLE: list[tuple[str, str, Label]] = [
         Asked("text-missing", 2),
     ),
     ("no text", HEAD + "# Mail\n\nPlease send the figures.\n", Asked("text-missing", 3)),
-    ("an empty text", f"{HEAD}## Message\n\n## Notes\nx\n", Asked("text-missing", 3)),
-    ("a text that is a comment", f"{HEAD}## Message\n<!-- write here -->\n", Asked("text-missing", 3)),
+    ("an empty text", f"{HEAD}## Message\n\n## Notes\nx\n", Asked("text-missing", 8)),
+    ("a text that is a comment", f"{HEAD}## Message\n<!-- write here -->\n", Asked("text-missing", 8)),
     ("a text that says it is elsewhere", f"{HEAD}- **Body:** See below\n", Asked("text-missing", 3)),
     (
         "no recipient",

@@ -237,3 +237,33 @@ def test_the_shipped_catalogue_names_the_embedded_tools_and_only_reading_may_rep
 @given(st.text(max_size=30))
 def test_folding_a_name_twice_changes_nothing_more(name: str) -> None:
     assert fold(fold(name)) == fold(name)
+
+
+@pytest.mark.promise("8")
+@pytest.mark.parametrize(
+    ("action", "names"),
+    [
+        ("send_email", ["send_email", "email_send", "email", "reply_email", "Send Email"]),
+        ("post_linkedin", ["post_linkedin", "linkedin_post", "post_to_linkedin"]),
+        ("send_whatsapp", ["whatsapp_reply", "send_whatsapp_message"]),
+        ("make_payment", ["payment", "pay_invoice"]),
+        ("create_invoice", ["create_odoo_invoice", "create_invoice"]),
+    ],
+)
+def test_the_shipped_catalogue_knows_the_names_that_notes_have(action: str, names: list[str]) -> None:
+    shipped = load_catalogue(None)
+    assert len(shipped.actions) >= 40
+    assert {found.name for name in names if (found := shipped.find(name))} == {action}
+    assert all(shipped.find(name) for name in names)
+
+
+@pytest.mark.promise("8")
+def test_the_shipped_catalogue_knows_what_arguments_are_called() -> None:
+    shipped = load_catalogue(None)
+    email, whatsapp = shipped.actions["send_email"], shipped.actions["send_whatsapp"]
+    assert {email.argument(name).name for name in ("to", "recipient", "recipient_email")} == {"to"}
+    assert {whatsapp.argument(name).name for name in ("to", "recipient", "phone")} == {"to"}
+    texts = ("message", "text", "content", "body", "caption")
+    assert {email.argument(name).name for name in texts} == {"body"}
+    assert {whatsapp.argument(name).name for name in texts} == {"text"}
+    assert all(action.tools for action in shipped.actions.values())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dialect_table import TABLE
 from plan_material import TEXT, schema, view
+from signoff import observe
 from signoff.catalogue import load_catalogue
 from signoff.errors import NoteError
 from signoff.model import FrozenPlan, Plan, ServerView, Tool
@@ -263,21 +264,23 @@ HOSTILE = {
     "digits": f"---\naction: pay\nto: x\namount: '{'1,' * 50_000}'\n---\n",
     "braces": NOTE.replace("Dear Ana,", "{" * 100_000),
     "underscores": NOTE.replace("Dear Ana,", "_" * 100_000),
+    "drafted texts": NOTE + "## Draft Reply\nhi\n" * 8000,
+    "parameters": "**Action:** post_linkedin\n**Parameters**:\n" + "- text: x\n" * 30_000,
+    "a long body": NOTE.partition("# Approval")[0] + "words and words\n" * 40_000,
+    "a table of tools": "| Tool | Parameters |\n|---|---|\n" + "| a | b |\n" * 40_000,
+    "broken rows": "---\ntype: email\n" + "".join(f"a{n}: b: c\n" for n in range(4000)) + "---\n",
+    "a broken row after many": "---\n" + "".join(f"a{n}: b\n" for n in range(4000)) + "x: y: z\n---\n",
     "blank headings": "## \n" * 50_000,
 }
 
 
 @pytest.mark.promise("4")
-@pytest.mark.timeout(30)  # reading that grows with the square of the note would take minutes
+@pytest.mark.timeout(120)  # reading that grows with the square of the note would take minutes
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_hostile_note_is_read_in_bounded_time(name: str) -> None:
     data = HOSTILE[name].encode()[: 1 << 20]
-    said = ""
-    try:
-        read(data.decode())
-    except NoteError as error:
-        said = str(error)
-    assert len(said) < 2000
+    reading = observe.read("x.md", data, CATALOGUE)
+    assert len(str(reading.problem or "")) < 2000
 
 
 @pytest.mark.promise("4")

@@ -294,6 +294,10 @@ def test_empty_properties_count_as_absent():
     assert (plan.priority, plan.depends_on) == ("normal", ())
 
 
+def test_a_medium_priority_is_a_normal_one():
+    assert plan_of(steps(MAIL, front="priority: Medium")).priority == "normal"
+
+
 def test_an_action_without_arguments_has_none():
     assert plan_of("---\naction: server.ping\ntags: [a]\nstatus: pending\n---\n").steps[0].arguments == {}
     assert plan_of(steps("action: server.ping\nwith:")).steps[0].arguments == {}

@@ -23,14 +23,19 @@ _CURLY = re.compile(r"(?P<key>[A-Za-z_][\w -]{0,99}:[ \t]+)[“„‟”](?P<val
 _MENDED_BY_QUOTES = frozenset({"yaml-invalid", "yaml-complex-key", "yaml-alias", "yaml-tag"})
 
 
-def mend(data: bytes) -> bytes | None:
-    """The note with its front matter mended; None where it reads as it is, or cannot be mended so."""
+def mend(data: bytes, rounds: int = _ROUNDS) -> bytes | None:
+    """The note with its front matter mended; None where it reads as it is, or cannot be mended so.
+
+    Args:
+        data: the note.
+        rounds: at most so many lines are mended.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return None
     changed = text
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         try:
             front = read_front(changed)
         except NoteError as error:

@@ -26,6 +26,11 @@ _ASKS = frozenset(
 DAMAGED = frozenset({"note-too-large", "not-utf8", "nul-byte", "conflict-markers"})
 """What is wrong with a note as a file, whatever it says: where it has a word of plans, that is told."""
 _PLANLIKE = re.compile(rb"action|steps|tool|mcp_|approv|server|send|type:", re.IGNORECASE)
+MOST_FRONT = 16 << 10
+"""Bytes of front matter up to which it is mended only to see what it says: each line mended reads it anew."""
+MOST_MENDED = 10
+MOST_ROWS = 500
+"""Rows of front matter that are looked at one by one."""
 _ROW = re.compile(r"(?P<key>[^\s:#'\"-][^:\n]{0,99}):(?:[ \t]+(?P<value>.*))?\Z")
 
 
@@ -39,7 +44,8 @@ def may_be_a_plan(data: bytes, problem: NoteError, catalogue: Catalogue) -> bool
     """
     if problem.code in DAMAGED:
         return _PLANLIKE.search(data.replace(b"\0", b"")) is not None
-    mended = mend(data)
+    short = len(data) <= MOST_FRONT or b"\n---" in data[:MOST_FRONT].replace(b"\r", b"\n")
+    mended = mend(data, MOST_MENDED) if short else None
     if mended is not None and _asks(mended, catalogue):
         return True
     text = data.decode(errors="replace")
@@ -63,7 +69,7 @@ def _plainly(text: str) -> tuple[set[str], str]:
         return set(), "\n".join(lines)
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), len(lines))
     rows: dict[str, str] = {}
-    for line in lines[1:end]:
+    for line in lines[1:end][:MOST_ROWS]:
         if match := _ROW.match(line.rstrip()):
             rows.setdefault(fold_key(match["key"]), (match["value"] or "").strip().strip("\"'"))
     said = [f"{key}: {json.dumps(value)}" for key, value in rows.items() if key.isascii()]

@@ -174,6 +174,7 @@ def _choice(source: Source, key: str, known: Collection[str], default: str) -> s
     if key not in source.values:
         return default
     word = source.text(key).lower()
+    word = "normal" if (key, word) == ("priority", "medium") else word  # what half the world calls it
     if word not in known:
         raise source.question(
             "value-unknown", f"`{key}` cannot be `{word[:60]}`.", key, hint=_one_of(word, known)

@@ -13,8 +13,9 @@ from signoff.catalogue import Action, Argument
 from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.plan.dialects.blanks import is_absent, placeholder_in
-from signoff.plan.dialects.body import TEXT
+from signoff.plan.dialects.body import BLANK, COMMENT, RULE, TEXT
 from signoff.plan.dialects.fields import LABEL, Field, Material
+from signoff.plan.dialects.headings import is_text_heading
 from signoff.plan.dialects.sources import Arguments, prose_of, sources
 from signoff.plan.dialects.texts import Found
 from signoff.plan.dialects.values import (
@@ -28,6 +29,7 @@ from signoff.plan.dialects.values import (
 from signoff.plan.expressions import OPEN
 
 _SHOWN = 60
+_NOTHING = frozenset({BLANK, COMMENT, RULE})
 _NONE_AT_ALL = "the note has none."
 _NO_TEXT = "Put the text under a heading `## Message`."
 
@@ -47,22 +49,30 @@ def note_arguments(
     fields, texts = sources(material, action, sections, found)
     settled = settle(action, fields, texts, line=line, found=found)
     question = settled.question
-    if question is not None and question.message.endswith(_NONE_AT_ALL) and _has_words(material):
-        settled.question = NoteError(
-            f"`{action.name}` needs a text, and nothing says which part of the note it is.",
-            code=question.code,
-            hint="Put a heading `## Message` above the text, and another one above what follows it.",
-            line=question.line,
-            column=question.column,
-        )
+    if question is not None and question.message.endswith(_NONE_AT_ALL):
+        settled.question = _which_text(material, action, question)
     return settled
 
 
-def _has_words(material: Material) -> bool:
-    """Whether there are plain rows in the author's own part of the note."""
+def _which_text(material: Material, action: Action, question: NoteError) -> NoteError:
+    """The question for a text that is missing, with what there is in the note."""
     body = material.body
-    own = (row for section in body.sections if not section.theirs for row in body.own_rows(section))
-    return any(row.kind == TEXT and not LABEL.match(row.text) for row in own)
+    own = [section for section in body.sections if not section.theirs]
+    headed = (each for each in own if each.level and is_text_heading(each.title))
+    empty = next((each for each in headed if all(row.kind in _NOTHING for row in body.own_rows(each))), None)
+    if empty is not None:
+        message = f"`{action.name}` needs a text, and there is none under `{empty.title[:_SHOWN]}`."
+        return NoteError(message, code=question.code, hint="Write it there.", line=empty.line)
+    rows = (row for section in own for row in body.own_rows(section))
+    if not any(row.kind == TEXT and not LABEL.match(row.text) for row in rows):
+        return question
+    return NoteError(
+        f"`{action.name}` needs a text, and nothing says which part of the note it is.",
+        code=question.code,
+        hint="Put a heading `## Message` above the text, and another one above what follows it.",
+        line=question.line,
+        column=question.column,
+    )
 
 
 def settle(

@@ -231,14 +231,14 @@ def labelled_text(body: Body, label: Field, arguments: Collection[str]) -> Found
     Raises:
         NoteError: `text-unclear`.
     """
+    inline = str(label.value)
+    if label.form in {"table", "parameter"}:
+        return Found(inline, label.line, label.column or 1, range(label.row, label.row + 1))
     section = body.sections[label.section]
     rows = body.rows
     end = label.row + 1
     while end < section.last and not (rows[end].kind == TEXT and LABEL.match(rows[end].text)):
         end += 1
-    inline = str(label.value)
-    if label.form in {"table", "parameter"}:
-        return Found(inline, label.line, label.column or 1, range(label.row, label.row + 1))
     if end < section.last:
         _refuse_unknown_label(rows[end], rows[label.row : end], arguments, has_text=bool(inline))
     if label.bulleted and inline:
