@@ -237,6 +237,13 @@ class Presence:
         self._remembered.clear()
         self.views_version += 1
 
+    def look_ahead(self, plan_id: str, data: bytes) -> None:
+        """Read and bind a note that was just written, so that the next look at it costs little."""
+        path = self.paths.get(plan_id, "")
+        folder = self._parts.vault.kind_of(path)
+        if folder is not None:
+            self.bind(self.reading(path, data), folder, plan_id)
+
     def limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> tuple[str, ...]:
         """The policy's limits on one of a step's calls."""
         key = (frozen.digest, step.action, call.name)

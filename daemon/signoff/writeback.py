@@ -47,6 +47,8 @@ A_STEP = 0.001
 """Seconds of pace for each step of a plan: a long note takes long to write, and to read again."""
 AFTER_AN_EDIT = 0.3
 """Seconds until a note is written to that was edited meanwhile: what the edit means is known by then."""
+LONG = 20
+"""Steps; a longer note is read once more when it is shown, so that its approval need not wait for that."""
 TRIES = 10
 AT_ONCE = 16
 """Notes that are written at the same time. Where more wait, a plan may end meanwhile: one write less."""
@@ -274,6 +276,8 @@ class WriteBack:
             events.append(Event("presented", plan=plan_id, digest=view.state.digest))
         if events:
             await parts.ledger.append(events)
+        if shown and len(state.steps) > LONG:
+            self._presence.look_ahead(plan_id, new)
         if shown and self.on_shown is not None:
             self.on_shown(plan_id)
         if status is not state.status:

@@ -27,6 +27,7 @@ def asked(plan: PlanState, entry: Entry) -> None:
             until=time_of(entry.data, "until"),
         )
     )
+    plan.asking.add(step.id)
     wait_for_answers(plan)
 
 
@@ -50,13 +51,15 @@ def wait_for_answers(plan: PlanState) -> None:
     """A step waits while its server asks; the plan does, where nothing else of it is under way."""
     if plan.status not in LIVE:
         return
-    for step in plan.steps.values():
-        if step.open_questions:
+    for name in sorted(plan.asking):
+        step = plan.steps.get(name)
+        if step is not None and step.open_questions:
             step.status, step.reason, step.message = StepStatus.WAITING, ANSWER_NEEDED, _WAITS_FOR_ANSWER
-        elif step.status is StepStatus.WAITING and step.reason == ANSWER_NEEDED:
+            continue
+        plan.asking.discard(name)
+        if step is not None and step.status is StepStatus.WAITING and step.reason == ANSWER_NEEDED:
             step.status, step.reason, step.message = StepStatus.RUNNING, "", ""
-    asks = any(step.open_questions for step in plan.steps.values())
-    if asks and not any(step.status is StepStatus.RUNNING for step in plan.steps.values()):
+    if plan.asking and not any(step.status is StepStatus.RUNNING for step in plan.steps.values()):
         plan.status, plan.until = Status.WAITING, None
         plan.reason = plan.reason or ANSWER_NEEDED
         plan.message = plan.message or _WAITS_FOR_ANSWER
