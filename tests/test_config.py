@@ -60,6 +60,7 @@ def test_a_missing_file_gives_the_defaults_of_the_specification(config: Path) ->
     assert (settings.vault.settle, settings.approval.ttl, settings.approval.code_window) == (0.1, 86400, 600)
     assert (settings.execution.timeout, settings.execution.retries) == (30, 3)
     assert (settings.execution.retry_delay, settings.execution.concurrency) == (2, 8)
+    assert settings.execution.per_plan == 8
     assert settings.health.interval == 60
 
 

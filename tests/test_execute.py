@@ -70,6 +70,7 @@ class FakeWorld:
         self.slots = Slots(2)
         self.inquiries = Inquiries()
         self.retry_delay, self.answer_within = 0.001, 0.004
+        self.per_plan = 2
         self.state = State()
         self.calls, self.records, self.gate = iter(calls), iter(records), iter(gate)
         self.absent = iter(calls.count("transient") * [True, False])

@@ -122,3 +122,21 @@ def test_plans_start_by_priority_and_then_by_the_time_of_their_approval_also_aft
     for name in ("low", "a", "b", "c", "top"):
         house.await_note(f"{name}.md", "Done", "status: done")
     assert texts(house) == ["first", "top", "a", "b", "c", "low"]
+
+
+@pytest.mark.promise("7")
+def test_no_more_calls_of_one_plan_are_in_flight_than_the_settings_say_and_others_go_on(
+    project: Callable[..., Project],
+) -> None:
+    house = project(settings="[execution]\nper_plan = 2\n").start()
+    slow = "for_each: [a, b, c, d, e]\naction: stub.slow\nwith:\n  text: ${{ item }}\n  seconds: 1\n"
+    house.approve(house.pending("Long.md", plan(slow, front="id: long\nmode: parallel")))
+    house.await_calls(2)
+    house.approve(house.pending("Other.md", plan(record("other"), front="id: other")))
+    house.await_note("Other.md", "Done", "status: done")
+    house.await_note("Long.md", "Done", "status: done")
+    flying = most = 0
+    for entry in house.entries(plan="long"):
+        flying += {"intent": 1, "outcome": -1}.get(entry.event, 0)
+        most = max(most, flying)
+    assert most == 2

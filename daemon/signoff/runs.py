@@ -110,6 +110,7 @@ class Runs:
         self.slots = Slots(parts.settings.execution.concurrency)
         self.inquiries = Inquiries()
         self.retry_delay = parts.settings.execution.retry_delay
+        self.per_plan = parts.settings.execution.per_plan
         self.answer_within = parts.settings.execution.answer_within
         self.clock: Clock | None = None
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}

@@ -31,7 +31,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "vault.folders": ("inbox", "pending", "approved", "done", "failed", "rejected"),
     "logs": ("path",),
     "approval": ("ttl", "code_window"),
-    "execution": ("timeout", "retries", "retry_delay", "concurrency", "answer_within"),
+    "execution": ("timeout", "retries", "retry_delay", "concurrency", "per_plan", "answer_within"),
     "schedule": ("missed",),
     "health": ("interval",),
 }
@@ -39,7 +39,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 
 MISSED = ("once", "skip")
 """What becomes of runs that came due while nobody was there: one, late; or none."""
-_WHOLE = {"retries", "concurrency"}
+_WHOLE = {"retries", "concurrency", "per_plan"}
 _FLAGS = {"polling"}
 _APPROVER = re.compile(r"[^\W_][\w.@+-]{0,63}")
 
@@ -94,6 +94,7 @@ class ExecutionSettings:
         retries: how often a call that provably was not sent is tried again.
         retry_delay: seconds before the first retry; doubled each time.
         concurrency: calls in flight, all servers together.
+        per_plan: of these, calls in flight of one plan.
         answer_within: seconds for which a server's question in the middle of a call waits for its answer.
     """
 
@@ -101,6 +102,7 @@ class ExecutionSettings:
     retries: int
     retry_delay: float
     concurrency: int
+    per_plan: int = 8
     answer_within: float = 3600.0
 
 
@@ -229,11 +231,13 @@ def _approval(section: Section) -> ApprovalSettings:
 
 
 def _execution(section: Section) -> ExecutionSettings:
+    concurrency = section.whole("concurrency", 8, least=1, most=1000)
     return ExecutionSettings(
         timeout=section.seconds("timeout", "30s"),
         retries=section.whole("retries", 3, least=0, most=100),
         retry_delay=section.seconds("retry_delay", "2s"),
-        concurrency=section.whole("concurrency", 8, least=1, most=1000),
+        concurrency=concurrency,
+        per_plan=section.whole("per_plan", concurrency, least=1, most=1000),
         answer_within=section.seconds("answer_within", "1h", least=1),
     )
 

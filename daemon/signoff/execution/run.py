@@ -238,6 +238,9 @@ class Run:
                 if self._to_unfold(step):
                     again = True  # its items can be called now, or it has ended
                     continue
+                if len(self._flying) + len(begins) >= self.world.per_plan:
+                    again = False  # one that ends makes room for the next
+                    break
                 if not self._take_place():
                     return begins
                 facts = facts or await self._look()

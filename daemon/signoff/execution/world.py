@@ -53,6 +53,7 @@ class World(Protocol):
     slots: Slots
     inquiries: Inquiries
     retry_delay: float
+    per_plan: int
     answer_within: float
 
     @property
