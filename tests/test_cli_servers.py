@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from signoff.cli import health
+from signoff.cli.project import Project as Opened
 from support.commands import Laid
 from support.project import eventually
 
@@ -129,6 +131,19 @@ def test_with_a_running_daemon_it_is_the_daemon_that_asks_and_no_server_is_start
     assert (dies["status"], dies["reason"]) == ("unavailable", "exited")
     told = house.json("servers", "diagnose", "dies", code=1)["findings"][0]
     assert told["said"] == ["no database here"]
+
+
+@pytest.mark.promise("8")
+def test_one_that_does_not_answer_is_not_started_a_second_time_to_ask_it(
+    house: Laid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = house.root / "starts"
+    house.set_servers({"mute": house.stub("--mute", "--instance-file", str(starts))})
+    house.start()
+    eventually(starts.exists, "it was started")
+    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    assert health.check(Opened(house.config, house.environment()), [], as_json=True) == 1
+    assert starts.read_text() == "1"
 
 
 @pytest.mark.promise("8")

@@ -120,7 +120,7 @@ def _breaker(health: ServerHealth) -> str:
     """In words: what a breaker is, nobody need know."""
     return {
         "closed": "closed: it is used as usual",
-        "open": "open: connecting failed so often that it is left alone for a while",
+        "open": "open: it failed so often that it is left alone for a while",
         "half-open": "half-open: it is tried once; if that goes well, it is used again",
     }[health.breaker]
 

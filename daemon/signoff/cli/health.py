@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from signoff import durable, system
-from signoff.cli.connect import ENDING, PATIENCE, connect, require_server, usable, views
+from signoff.cli.connect import PATIENCE, connect, require_server, usable, views
 from signoff.cli.decisions import answers, ask_daemon, person
 from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN, Cell
@@ -18,7 +18,7 @@ from signoff.cli.screen import status as coloured
 from signoff.cli.words import ago
 from signoff.errors import RequestRefused
 from signoff.model import Json, JsonObject, Tool
-from signoff.requests import Answer, Request, Requests
+from signoff.requests import Request, Requests
 from signoff.servers.cache import read_tools
 from signoff.servers.config import ServerConfig
 from signoff.servers.health import ServerHealth
@@ -93,7 +93,8 @@ def tools(project: Project, names: Sequence[str], *, live: bool, as_json: bool) 
         SCREEN.line(name, "bold")
         offered = found[name].tools
         if offered is None:
-            SCREEN.line(f"  Not known: {found[name].problem}", "red")
+            SCREEN.paragraph(f"Not known: {found[name].problem}", "red", indent=2)
+            SCREEN.line(f"  What to do: signoff servers diagnose {name}")
         else:
             SCREEN.table(("Tool", "Says of itself", "Description"), _rows(offered), indent=2)
         SCREEN.line()
@@ -132,19 +133,19 @@ def restart(project: Project, name: str, *, as_json: bool) -> int:
 
 
 def by_daemon(project: Project, names: Collection[str]) -> dict[str, Any]:
-    """How servers are, asked by the daemon just now; without those of which it can say nothing."""
+    """How servers are, asked by the daemon just now; without those that it does not keep.
+
+    Of one that is still being asked when the patience is over, it is how the daemon last saw it.
+    """
     if project.running() is None:
         return {}
     requests = Requests(project.places.requests)
     left = {name: requests.leave(Request("check", name, person())) for name in names}
-    found = answers(requests, list(left.values()), PATIENCE + ENDING)
+    found = answers(requests, list(left.values()), PATIENCE)
+    refused = {name for name, request in left.items() if request in found and not found[request].ok}
     kept = kept_health(project)
-    return {name: kept[name] for name, request in left.items() if _granted(found, request) and name in kept}
-
-
-def _granted(found: Mapping[str, Answer], request: str) -> bool:
-    answer = found.get(request)
-    return answer is not None and answer.ok
+    connecting = asdict(ServerHealth(reason="connecting", message="It is being connected."))
+    return {name: kept.get(name, connecting) for name in left if name not in refused}
 
 
 def kept_health(project: Project) -> dict[str, Any]:
