@@ -131,7 +131,8 @@ async def test_one_that_comes_and_goes_is_said_to_flap(project):
 @pytest.mark.parametrize("launch", [StdioLaunch("x"), HttpLaunch("http://x")], ids=["program", "address"])
 def test_what_to_do_is_a_sentence_that_needs_no_knowledge_of_protocols(reason, launch):
     transport = "stdio" if isinstance(launch, StdioLaunch) else "http"
-    text = remedy(reason, ServerConfig("files", transport, launch, {"command": "x"}))
+    config = ServerConfig("files", transport, launch, {"command": "x"}, missing=("A_KEY",))
+    text = remedy(reason, config)
     assert text[0].isupper()
     assert "{" not in text
     for jargon in ("JSON-RPC", "stdio", "stdout", "handshake", "transport", "session", "initialize"):
