@@ -155,7 +155,7 @@ def test_both_days_of_a_cron_expression_are_read_as_cron_does(text: str, days: l
 def fields() -> st.SearchStrategy[str]:
     def field(least: int, most: int) -> st.SearchStrategy[str]:
         number = st.integers(least, most)
-        steps = st.integers(1, most).map(lambda n: f"*/{n}")
+        steps = st.integers(1, most - least).map(lambda n: f"*/{n}")
         ranges = st.tuples(number, number).map(lambda ends: f"{min(ends)}-{max(ends)}")
         return st.one_of(st.just("*"), steps, ranges, st.lists(number, min_size=1, max_size=3).map(joined))
 

@@ -3,69 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import time
-from contextlib import asynccontextmanager
 
 import pytest
 
-from signoff.config import load_settings
 from signoff.errors import NoteError
-from signoff.ledger.blobs import BlobStore
 from signoff.ledger.entry import Event
-from signoff.ledger.log import Ledger
-from signoff.ledger.state import State
-from signoff.model import ServerView, Tool
-from signoff.parts import Parts
-from signoff.reconcile import Reconciler
-from signoff.reload import read_configuration
-from signoff.vault import Vault
-
-NOTE = "---\nid: plan\naction: stub.record\nwith:\n  text: hello\n---\n# A plan\n"
-SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
-
-
-class Servers:
-    """What is known of one server; nothing is ever called."""
-
-    def __init__(self):
-        self.there = True
-
-    def views(self):
-        tools = {"record": Tool("record", "", SCHEMA, {})} if self.there else None
-        return {"stub": ServerView("stub", {"command": "stub"}, tools, problem="" if tools else "it is away")}
-
-
-@asynccontextmanager
-async def reconciler(root):
-    for folder in ("config", "vault", "logs"):
-        (root / folder).mkdir()
-    (root / "config" / "signoff.toml").write_text("[approvers.ana]\ndefault = true\n")
-    settings = load_settings(root / "config", {})
-    vault = Vault(settings.vault.path, settings.vault.folders)
-    vault.make_folders()
-    state = State()
-    blobs = BlobStore(root / "logs" / "blobs")
-    ledger = Ledger.open(root / "logs" / "audit", blobs=blobs.folder, key=None, keep=blobs.keep)
-    ledger.on_entries = lambda entries: [state.apply(entry) for entry in entries]
-    rules = read_configuration(settings, {}).rules
-    made = Reconciler(Parts(settings, rules, vault, ledger, state, blobs, Servers()))
-    try:
-        yield made
-    finally:
-        made.closing = True
-        await made.writeback.finish()
-        ledger.close()
-        blobs.close()
-
-
-def save(path, text):
-    """As an editor saves: a rename; and a moment ago, so that the daemon may write at once."""
-    aside = path.with_name(".aside.tmp")
-    aside.write_text(text)
-    then = time.time() - 5
-    os.utime(aside, (then, then))
-    aside.replace(path)
+from support.inside import NOTE, reconciler, save
 
 
 @pytest.mark.promise("1.4")
@@ -111,4 +54,29 @@ async def test_a_question_about_a_server_is_looked_at_again_when_it_came_while_t
         shown = tmp_path / "vault" / "Pending_Approval" / "plan.md"
         async with asyncio.timeout(10):
             while not shown.exists():
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.promise("7")
+async def test_a_server_that_comes_back_while_it_is_put_down_as_away_is_not_waited_for(tmp_path):
+    async with reconciler(tmp_path) as made:
+        parts = made._parts
+        folded = parts.ledger.on_entries
+
+        def comes_back(entries):
+            folded(entries)
+            if any(entry.event == "waiting" for entry in entries):
+                parts.servers.there = True
+                made.runs.look_for_servers()  # its run has not ended yet
+
+        parts.ledger.on_entries = comes_back
+        save(tmp_path / "vault" / "Inbox" / "plan.md", NOTE)
+        await made.consider("Inbox/plan.md")
+        parts.servers.there = False
+        note = tmp_path / "vault" / "Pending_Approval" / "plan.md"
+        save(note, note.read_text().replace("status: pending", "status: approved"))
+        await made.consider("Pending_Approval/plan.md")
+
+        async with asyncio.timeout(10):
+            while not parts.servers.called:
                 await asyncio.sleep(0.01)

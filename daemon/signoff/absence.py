@@ -62,6 +62,10 @@ class Absence:
             return None
         return end
 
+    def is_over(self, state: PlanState) -> bool:
+        """Does a plan wait for nothing but servers, of which one is there?"""
+        return state.status in LIVE and _only_waits(state) and not all(said for _, said in self._said(state))
+
     def news(self, state: PlanState) -> list[Event]:
         """What is wrong now with the servers that a plan waits for, where that was not said yet."""
         events: list[Event] = []

@@ -161,7 +161,9 @@ class Runs:
     def _gone(self, plan_id: str) -> None:
         """A run has ended; if it was asked for meanwhile, it is looked at once more."""
         del self._runs[plan_id]
-        if plan_id in self._asked_again:
+        state = self._parts.state.plans.get(plan_id)
+        came_back = state is not None and self._absence.is_over(state)  # while it was put down as away
+        if plan_id in self._asked_again or came_back:
             self._asked_again.discard(plan_id)
             self.start(plan_id)
 

@@ -191,7 +191,7 @@ def _tool(wanted: ActionTool, views: Mapping[str, ServerView]) -> Tool:
             hint=f"Did you mean `{close[0]}.{wanted.tool}`?"
             if close
             else f"Servers that are configured: {known}. One that is added to config/mcp_servers.json "
-            "counts when the daemon is started again.",
+            "counts a moment after it is saved.",
         )
     if view.tools is None:
         raise NoteError(

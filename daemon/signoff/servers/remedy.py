@@ -76,7 +76,7 @@ def remedy(reason: str, config: ServerConfig) -> str:
 def _setting(config: ServerConfig) -> str:
     """Where to put what is missing: into the environment, into the keyring, or some of it into each."""
     kept = [name.removeprefix(PREFIX) for name in config.missing if name.startswith(PREFIX)]
-    said = [REMEDIES["missing-variable"]] if len(kept) < len(config.missing) else []
+    said = [REMEDIES["missing-variable"]] if len(kept) < len(config.missing) or not kept else []
     own = [f"signoff servers secret {name}" for name in kept if "/" not in name]
     said += [f"Put it into the keyring: {'; '.join(own)}."] if own else []
     said += (
