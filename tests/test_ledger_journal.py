@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff import system
+from signoff import durable, system
 from signoff.errors import LedgerError
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.entry import Event
@@ -111,6 +111,24 @@ def test_where_the_disk_does_not_take_it_nothing_is_said_to_be_kept_and_the_next
     blobs.keep([b"after"])
     assert blobs.get(name_of(b"before")) == b"before"
     assert blobs.get(name_of(b"after")) == b"after"
+
+
+@pytest.mark.parametrize("fails", ["logs", "journal"])
+def test_content_is_not_kept_before_the_name_of_its_file_is_durable(blobs, monkeypatch, fails):
+    synced, real = [], durable.sync_directory
+
+    def sync(folder):
+        if folder.name == fails and folder not in synced:
+            synced.append(folder)
+            raise OSError(5, "Input/output error")
+        synced.append(folder)
+        real(folder)
+
+    monkeypatch.setattr(durable, "sync_directory", sync)
+    with pytest.raises(LedgerError):
+        blobs.keep([b"lost"])
+    blobs.keep([b"kept"])
+    assert fails in [folder.name for folder in synced[1:]]
 
 
 def test_where_no_file_can_be_made_the_content_stays_in_the_journal(logs, monkeypatch):

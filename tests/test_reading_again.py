@@ -115,6 +115,17 @@ def test_other_line_endings_move_the_checkboxes():
     assert again is None or same(again, read(PATH, now, CATALOGUE))
 
 
+def test_steps_below_the_daemons_section_stand_elsewhere_when_that_grows():
+    items = "".join(STEP.format(number=number) for number in (1, 2))
+    head = b"---\nid: plan\n---\n# Heading\n"
+    before = set_section(head, "> [!signoff] Waiting") + f"\n## Steps\n\n{items}".encode()
+    now = set_section(before, "> [!signoff] Done\n> One\n> Two", previous="> [!signoff] Waiting")
+    known, fresh = read(PATH, before, CATALOGUE), read(PATH, now, CATALOGUE)
+    assert len(known.plan.steps) == len(fresh.plan.steps) == 2
+    again = read_again(known, PATH, now)
+    assert again is None or same(again, fresh)
+
+
 def test_a_gesture_is_read_and_the_plan_keeps_its_kin():
     readings = Readings(CATALOGUE)
     data = note()

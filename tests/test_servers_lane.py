@@ -107,6 +107,15 @@ async def test_numbers_that_no_float_holds_come_back_as_they_were():
     assert (await call)["n"] == 2**70 + 1
 
 
+async def test_a_text_that_was_cut_in_the_middle_of_a_character_is_an_answer_all_the_same():
+    wire = Wire()
+    [call] = await wire.asked(1)
+    answer = wire.answer(wire.requests[0], result={"content": [{"type": "text", "text": "sent \ud83d"}]})
+    assert b"\\ud83d" in line(answer)  # as JavaScript writes it
+    assert wire.lane.takes(line(answer))
+    assert (await call)["content"][0]["text"].encode() == b"sent ?"
+
+
 async def test_an_error_is_raised_with_its_code():
     wire = Wire()
     [call] = await wire.asked(1)

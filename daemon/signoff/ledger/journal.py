@@ -56,8 +56,8 @@ class Journal:
         """
         data = b"".join(b"%s %d\n%s\n" % (name.encode(), len(data), data) for name, data in contents)
         with self._lock:
-            self._open()
             try:
+                self._open()
                 durable.write_all(self._fd, data)
                 system.sync_file(self._fd)
             except OSError:
@@ -125,6 +125,8 @@ class Journal:
         if self._fd >= 0:
             return
         system.make_owner_only_directory(self.folder)
+        if not self._number:  # the folder may be new
+            durable.sync_directory(self.folder.parent)
         taken = max((int(file.name) for file in self._files()), default=0)
         self._number = max(self._number, taken) + 1
         self._fd = os.open(self.folder / f"{self._number:06}", _FLAGS, 0o600)

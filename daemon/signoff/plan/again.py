@@ -39,6 +39,8 @@ def read_again(known: Plan, before: Note, now: Note) -> Plan | None:
     one, other = before.own_rows, now.own_rows
     if one is None or other is None or one[1] != other[1] or not _same_but_marks(one[0], other[0], rows):
         return None
+    if any(step.line - before.body_line >= len(one[0]) for step in known.steps):
+        return None  # below the daemon's section, whose length counts too
     lines, offset = now.body_line - before.body_line, now.body_offset - before.body_offset
     if not lines and not offset:
         return known

@@ -147,14 +147,27 @@ def _line(message: JsonObject) -> bytes:
 
 
 def _read(line: bytes) -> dict[str, Any] | None:
-    """The object in a line, or None where there is none; bytes that are not UTF-8 are replaced."""
-    for text in (line, line.decode("utf-8", "replace")):
+    """The object in a line, or None where there is none; what is not Unicode is replaced."""
+    for read in (from_json, _with_other_bytes, _with_half_a_character):
         try:
-            message = from_json(text)
-        except ValueError:
+            message = read(line)
+        except (ValueError, RecursionError):
             continue
         return message if isinstance(message, dict) else None
     return None
+
+
+def _with_other_bytes(line: bytes) -> Any:
+    """A message with bytes in it that are not UTF-8."""
+    return from_json(line.decode("utf-8", "replace"))
+
+
+def _with_half_a_character(line: bytes) -> Any:
+    """A message with a text that was cut in the middle of a character, as JavaScript writes it."""
+    if b"\\ud" not in line and b"\\uD" not in line:
+        raise ValueError("that is not what is wrong with it")
+    message = json.loads(line.decode("utf-8", "replace"))
+    return from_json(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _number(given: object) -> int:
