@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from signoff import durable, system
 from signoff.errors import LedgerError
+from signoff.ledger import journal
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.entry import Event
 from signoff.ledger.journal import records
@@ -144,6 +145,20 @@ def test_where_no_file_can_be_made_the_content_stays_in_the_journal(logs, monkey
         store._journal.settle()
     assert store.get(name_of(b"one")) == b"one"
     assert BlobStore(logs / "blobs").get(name_of(b"one")) == b"one"
+
+
+def test_where_no_thread_can_be_had_for_a_while_the_files_follow_later(blobs, monkeypatch):
+    real, failures = blobs._journal._give_files, [RuntimeError("can't start new thread")]
+
+    def give(contents):
+        if failures:
+            raise failures.pop()
+        return real(contents)
+
+    monkeypatch.setattr(journal, "AGAIN", 0.01)
+    monkeypatch.setattr(blobs._journal, "_give_files", give)
+    blobs.keep([b"one"])
+    eventually((blobs.folder / name_of(b"one")).exists, "the content has its file")
 
 
 def test_content_is_durable_before_the_entry_that_speaks_of_it(logs, monkeypatch):

@@ -170,7 +170,7 @@ class Journal:
             try:
                 if self._waiting:
                     self.settle()
-            except (OSError, LedgerError) as error:
+            except (OSError, LedgerError, RuntimeError) as error:  # the last: no thread can be had
                 if not failed:
                     logger.warning(
                         "Results wait for files of their own: {}. They are kept; trying on.", error
