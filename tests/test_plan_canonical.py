@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signoff.canonical import NotCanonical, canonical
@@ -43,3 +43,16 @@ def test_what_json_cannot_carry_exactly_is_refused(value):
 
 def test_keys_are_sorted_by_utf16_also_where_that_differs_from_utf8():
     assert canonical({"\U00010000": 1, "\uffff": 2}) == '{"\U00010000":1,"\uffff":2}'.encode()
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.one_of(
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.floats(1e-4, 2e15),
+        st.integers(-(10**9), 10**9).map(lambda number: number / 10),
+        st.sampled_from([0.001, 999999999999999.9, 1e15, 1e15 - 0.125, 0.1 + 0.2, 5e-324, -0.0, 1.5]),
+    )
+)
+def test_every_fraction_is_written_as_the_standard_has_it(number):
+    assert canonical({"ms": number}) == rfc8785.dumps({"ms": number})

@@ -1,6 +1,6 @@
 """Canonical JSON (RFC 8785) and the SHA-256 digests over it.
 
-Most values hold no floats, only safe integers and names in ASCII. For these orjson with sorted keys
+Most values hold only safe integers, common fractions and names in ASCII. For these orjson with sorted keys
 gives the same bytes (RFC 8785 sorts by UTF-16 and orjson by UTF-8, which agree in ASCII; both escape
 only what they must, in the same way) some forty times faster; all others take the reference path.
 """
@@ -17,6 +17,10 @@ from signoff.model import Json
 
 _SAFE = 2**53 - 1
 """The largest integer that a double carries exactly, as its neighbours do."""
+
+
+_LEAST, _MOST = 1e-3, 1e15
+"""Fractions between these are written as shortest decimals without an exponent, by all."""
 
 
 class NotCanonical(SignoffError):
@@ -57,12 +61,19 @@ def _is_plain(value: Json) -> bool:
             waiting.extend(item.values())  # type: ignore[union-attr]
         elif kind is list:
             waiting.extend(item)  # type: ignore[arg-type]
-        elif kind is int:
-            if not -_SAFE <= item <= _SAFE:  # type: ignore[operator]
+        elif kind is int or kind is float:
+            if not _is_common(item):  # type: ignore[arg-type]
                 return False
         elif not (kind is str or kind is bool or item is None):
             return False
     return True
+
+
+def _is_common(number: float) -> bool:
+    """Is it a number that every writer writes in the same way?"""
+    if type(number) is int:
+        return -_SAFE <= number <= _SAFE
+    return _LEAST <= abs(number) < _MOST and not number.is_integer()
 
 
 def sha256_hex(data: bytes) -> str:

@@ -108,11 +108,17 @@ def say_action(line: str, plan: str, step: str, text: str) -> None:
         _write_actions()
 
 
-@lru_cache(maxsize=4)
 def _stamp(milliseconds: int) -> str:
-    """A time since 1970 as local time; lines come many in one millisecond."""
-    said = datetime.fromtimestamp(milliseconds // 1000).astimezone()
-    return f"{said:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}{said:%z}"
+    """A time since 1970 as local time."""
+    second, zone = _second(milliseconds // 1000)
+    return f"{second}.{milliseconds % 1000:03}{zone}"
+
+
+@lru_cache(maxsize=4)
+def _second(since: int) -> tuple[str, str]:
+    """A second as local time, and its zone; many lines come in one."""
+    said = datetime.fromtimestamp(since).astimezone()
+    return f"{said:%Y-%m-%dT%H:%M:%S}", f"{said:%z}"
 
 
 def _write_actions() -> None:

@@ -39,7 +39,7 @@ from signoff.say.view import OpenQuestion, PlanView
 
 PACE = 0.25
 """Seconds between two writes to the note of a running plan."""
-SLOWEST = 0.7
+SLOWEST = 0.8
 """Seconds until progress is in the note however many plans run: a second is promised."""
 A_WRITE = 0.007
 """Seconds of pace for each note that waits to be written; about what a write costs."""

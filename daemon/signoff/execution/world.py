@@ -149,4 +149,5 @@ def now() -> datetime:
 
 def stamp(moment: datetime) -> str:
     """A moment as the ledger has it: UTC, in milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
