@@ -168,7 +168,7 @@ class FakeWorld:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def call(
-        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person
+        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person, still: object
     ) -> CallResult:
         made = (str(meta["signoff/step"]), int(str(meta["signoff/attempt"])))
         assert made in self.intended, "a call left before its intent was recorded"

@@ -38,10 +38,12 @@ class Servers(Protocol):
         meta: JsonObject | None = None,
         pin: JsonObject | None = None,
         person: Callable[[Inquiry], Awaitable[Reply]] | None = None,
+        still: Callable[[], bool] | None = None,
         cache: float | None = None,
     ) -> CallResult:
         """Make one call; raises the `CallError` classes and `PinChanged`. `person` answers the server.
 
+        `still` is asked right before it is written whether it may leave.
         `cache` is how many seconds old an answer may be; None for what is configured.
         """
 

@@ -498,7 +498,14 @@ class Runs:
         return self._parts.rules.redactor.json(value, set(secret))
 
     async def call(
-        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person
+        self,
+        call: Call,
+        *,
+        timeout: float,
+        meta: JsonObject,
+        pin: JsonObject,
+        person: Person,
+        still: Callable[[], bool],
     ) -> CallResult:
         """See `World.call`."""
         try:
@@ -510,6 +517,7 @@ class Runs:
                 meta=meta,
                 pin=pin,
                 person=person,
+                still=still,
                 cache=0.0 if is_verify(str(meta.get("signoff/step"))) else None,  # not what was before
             )
         except AuthenticationFailed as error:

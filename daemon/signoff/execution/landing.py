@@ -38,7 +38,12 @@ async def make(world: World, begin: Begin, plan_id: str, stop: asyncio.Event) ->
     error: SignoffError | None = None
     try:
         result = await world.call(
-            begin.call, timeout=begin.terms.timeout, meta=begin.meta, pin=begin.pin, person=asking.person
+            begin.call,
+            timeout=begin.terms.timeout,
+            meta=begin.meta,
+            pin=begin.pin,
+            person=asking.person,
+            still=lambda: not stop.is_set(),
         )
     except SignoffError as failed:
         error = failed

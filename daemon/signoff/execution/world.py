@@ -103,9 +103,22 @@ class World(Protocol):
         """A value as a person approves it: redacted, in full."""
 
     async def call(
-        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person
+        self,
+        call: Call,
+        *,
+        timeout: float,
+        meta: JsonObject,
+        pin: JsonObject,
+        person: Person,
+        still: Callable[[], bool],
     ) -> CallResult:
-        """Make the call; raises the `CallError` classes and `PinChanged`. `person` answers the server."""
+        """Make the call; raises the `CallError` classes and `PinChanged`.
+
+        Args:
+            call, timeout, meta, pin: what is called, for how many seconds at most, and as approved.
+            person: answers the server.
+            still: asked right before the call is written: it may have waited for its turn until then.
+        """
 
     def progressed(self, plan_id: str) -> None:
         """Something happened that the note should tell."""

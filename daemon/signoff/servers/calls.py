@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from signoff.errors import CallError, OutcomeUnknown, RateLimited, Refused, ServerFault, Transient
@@ -48,6 +48,7 @@ class Calling:
         seconds: float,
         progress: ProgressFnT | None = None,
         person: Person | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> None:
         self._server = server
         self._where = where
@@ -57,6 +58,7 @@ class Calling:
         self._seconds = seconds
         self._progress = progress
         self._person = person
+        self._still = still
         self._exchange = Exchange(timeout=seconds, person=None if person is None else self._asked)
         self._clock = CallClock()
         self._rounds = 0
@@ -164,7 +166,13 @@ class Calling:
         check_pin(incarnation, owner, where, pin)
         if more is None:
             require_admission(owner, where)
-        exchange.guard = lambda: check_pin(incarnation, owner, where, pin)
+
+        def guard() -> None:
+            if more is None and self._still is not None and not self._still():
+                raise outcome.not_sent(where, "its plan was stopped before it could leave", code="stopped")
+            check_pin(incarnation, owner, where, pin)
+
+        exchange.guard = guard
         clock = asyncio.get_running_loop().time
         self._began = began = clock()
         thought = self._clock.stood

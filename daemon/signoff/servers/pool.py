@@ -283,6 +283,7 @@ class ServerPool:
         cache: float | None = ...,
         progress: ProgressFnT | None = ...,
         person: Person | None = ...,
+        still: Callable[[], bool] | None = ...,
     ) -> CallResult: ...
 
     @overload
@@ -298,6 +299,7 @@ class ServerPool:
         cache: float | None = ...,
         progress: ProgressFnT | None = ...,
         person: Person | None = ...,
+        still: Callable[[], bool] | None = ...,
     ) -> CallResult: ...
 
     async def call(
@@ -312,6 +314,7 @@ class ServerPool:
         cache: float | None = None,
         progress: ProgressFnT | None = None,
         person: Person | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> CallResult:
         """Calls a tool, at most once: `call("mail", "send", {...})` or `call("mail.send", {...})`.
 
@@ -327,6 +330,8 @@ class ServerPool:
             progress: an async callable, called with (progress, total, message) as the server reports it.
             person: an async callable that answers what the server asks during the call, whose time does not
                 run meanwhile; None: all is declined.
+            still: asked right before the call is written, for it may have had to wait for its turn: may it
+                still leave?
 
         Raises:
             PinChanged: something else is there than was approved; nothing was sent.
@@ -338,7 +343,15 @@ class ServerPool:
             server, tool = split(server, self._servers)
         given = arguments or {}
         call = self._calling(
-            server, tool, given, timeout=timeout, meta=meta, pin=pin, progress=progress, person=person
+            server,
+            tool,
+            given,
+            timeout=timeout,
+            meta=meta,
+            pin=pin,
+            progress=progress,
+            person=person,
+            still=still,
         )
         seconds = cache if cache is not None else self._cache.get((server, tool), 0.0)
         key = Answers.key(self.view(server), tool, given, pin) if seconds > 0 else None
@@ -385,6 +398,7 @@ class ServerPool:
         pin: JsonObject | None = None,
         progress: ProgressFnT | None = None,
         person: Person | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> Calling:
         found = self._servers.get(server)
         if found is None:
@@ -402,6 +416,7 @@ class ServerPool:
             seconds=seconds,
             progress=progress,
             person=person,
+            still=still,
         )
 
 
