@@ -314,6 +314,7 @@ def test_what_is_no_form_to_fill_in_is_refused(schema: Json) -> None:
         "http://example.com/",
         "https://user:pass@example.com/",
         "https://bank.example@evil.example/",
+        "https://evil.example\\.bank.example/",
         "javascript:alert(1)",
         "file:///etc/passwd",
         "https:///x",

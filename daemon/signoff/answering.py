@@ -71,7 +71,7 @@ class Answering:
                 f"Nobody waits for an answer to question {number} any more.", code="no-question"
             )
         async with pending.lock:
-            if pending.reply is not None:
+            if pending.reply is not None or pending.dropped.is_set():
                 raise RequestRefused(f"Question {number} has just been settled.", code="no-question")
             facts = await self._presence.facts(plan_id, by, evidence)
             approver = answers(facts, declines=said.action == "decline")

@@ -35,6 +35,8 @@ LONGEST_TEXT = 10_000
 
 LONGEST_URL = 2000
 
+_STRANGE = re.compile(r"[\s\x00-\x1f\\]")
+"""Not in an address: browsers take a backslash for a slash, and so for the end of the host."""
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _NESTED = frozenset(
     {"$ref", "allOf", "not", "if", "properties", "patternProperties", "prefixItems", "contains", "const"}
@@ -275,7 +277,8 @@ def require_address(url: str) -> None:
     except ValueError:
         host, user, parts = "", None, urlsplit("")
     safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)
-    if not host or not safe or user is not None or len(url) > LONGEST_URL or re.search(r"[\s\x00-\x1f]", url):
+    strange = len(url) > LONGEST_URL or _STRANGE.search(url) is not None
+    if not host or not safe or user is not None or strange:
         raise FormRefused("It wants you to go to an address that is not a plain https one.")
 
 

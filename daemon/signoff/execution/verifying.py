@@ -48,6 +48,8 @@ class Verifying:
             happened = None  # it was given before the call in question
         if step.verify is None or (happened is False and step.verify.after is None):
             happened = None
+        if self._was_called_since(step, begin.step):
+            happened = None
         if happened is None:
             return [self._no_answer(begin, status, outcome)]
         words = "it happened" if happened else "it did not happen"
@@ -59,6 +61,11 @@ class Verifying:
         }
         plan, call = self.flow.plan, begin.call
         return [Event("resolved", plan.id, step.id, None, call.server, call.tool, None, plan.digest, data)]
+
+    def _was_called_since(self, step: FrozenStep, call: FrozenStep) -> bool:
+        """Was a step called again after this was asked, for a person had answered? In doubt it was."""
+        called, asked = self.flow.attempts.get(step.id), self.flow.attempts.get(call.id)
+        return not called or not asked or called[-1].started >= asked[-1].started
 
     def _judged(self, call: FrozenStep, step: FrozenStep) -> bool | None:
         if step.verify is None:
