@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from signoff.errors import CallError, OutcomeUnknown, RateLimited, Refused, ServerFault, Transient
 from signoff.model import CallResult, Inquiry, Json, JsonObject, Reply
@@ -34,6 +34,26 @@ RESUME_AGAIN = (0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to deliver an answer that provably was not sent."""
 
 
+class CallOptions(TypedDict, total=False):
+    """What may be said of one call.
+
+    Attributes:
+        meta: goes along as `_meta`.
+        pin: `{"launch", "definition"}` as approved; compared right before the write.
+        progress: an async callable, called with (progress, total, message) as the server reports it.
+        person: an async callable that answers what the server asks during the call, whose time does not
+            run meanwhile; None: all is declined.
+        still: asked right before the call is written, for it may have had to wait for its turn: may it
+            still leave?
+    """
+
+    meta: JsonObject | None
+    pin: JsonObject | None
+    progress: ProgressFnT | None
+    person: Person | None
+    still: Callable[[], bool] | None
+
+
 class Calling:
     """One call; used once."""
 
@@ -43,9 +63,9 @@ class Calling:
         where: Where,
         arguments: Mapping[str, Json],
         *,
-        meta: JsonObject | None,
-        pin: JsonObject | None,
         seconds: float,
+        meta: JsonObject | None = None,
+        pin: JsonObject | None = None,
         progress: ProgressFnT | None = None,
         person: Person | None = None,
         still: Callable[[], bool] | None = None,

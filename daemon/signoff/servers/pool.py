@@ -11,20 +11,19 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, overload
+from typing import Self, Unpack, overload
 
 from loguru import logger
 
 from signoff.errors import NotFound, Refused
-from signoff.model import CallResult, Json, JsonObject, ServerView
+from signoff.model import CallResult, Json, ServerView
 from signoff.servers.answers import Answers
 from signoff.servers.calling import PinChanged
-from signoff.servers.calls import Calling, split
+from signoff.servers.calls import Calling, CallOptions, split
 from signoff.servers.config import ServerConfig
 from signoff.servers.crew import Crew
 from signoff.servers.definitions import Definitions
 from signoff.servers.diagnosis import Diagnosis, diagnose
-from signoff.servers.elicit import Person
 from signoff.servers.given import Given, configs_of
 from signoff.servers.health import ServerHealth
 from signoff.servers.many import Answer, Ask, gather
@@ -35,9 +34,6 @@ from signoff.servers.replicas import Replicas
 from signoff.servers.succession import Change, change
 from signoff.servers.tokens import TokenStore
 from signoff.servers.tree import Keeper
-
-if TYPE_CHECKING:
-    from mcp.shared.dispatcher import ProgressFnT
 
 __all__ = ["PinChanged", "ServerPool"]
 
@@ -278,12 +274,8 @@ class ServerPool:
         arguments: Mapping[str, Json],
         *,
         timeout: float | None = ...,
-        meta: JsonObject | None = ...,
-        pin: JsonObject | None = ...,
         cache: float | None = ...,
-        progress: ProgressFnT | None = ...,
-        person: Person | None = ...,
-        still: Callable[[], bool] | None = ...,
+        **options: Unpack[CallOptions],
     ) -> CallResult: ...
 
     @overload
@@ -294,12 +286,8 @@ class ServerPool:
         arguments: None = ...,
         *,
         timeout: float | None = ...,
-        meta: JsonObject | None = ...,
-        pin: JsonObject | None = ...,
         cache: float | None = ...,
-        progress: ProgressFnT | None = ...,
-        person: Person | None = ...,
-        still: Callable[[], bool] | None = ...,
+        **options: Unpack[CallOptions],
     ) -> CallResult: ...
 
     async def call(
@@ -309,12 +297,8 @@ class ServerPool:
         arguments: Mapping[str, Json] | None = None,
         *,
         timeout: float | None = None,
-        meta: JsonObject | None = None,
-        pin: JsonObject | None = None,
         cache: float | None = None,
-        progress: ProgressFnT | None = None,
-        person: Person | None = None,
-        still: Callable[[], bool] | None = None,
+        **options: Unpack[CallOptions],
     ) -> CallResult:
         """Calls a tool, at most once: `call("mail", "send", {...})` or `call("mail.send", {...})`.
 
@@ -322,16 +306,10 @@ class ServerPool:
             server, tool: which; together as `server.tool`, or each on its own.
             arguments: in the tool's own names; sent exactly as given.
             timeout: seconds for everything, from waiting for a turn to the answer.
-            meta: goes along as `_meta`.
-            pin: `{"launch", "definition"}` as approved; compared right before the write.
             cache: of a tool that declares that it only reads, an answer that is not older than so many
                 seconds will do; it then says in `cached_at` when it was given. None for what the pool was
                 told of this tool.
-            progress: an async callable, called with (progress, total, message) as the server reports it.
-            person: an async callable that answers what the server asks during the call, whose time does not
-                run meanwhile; None: all is declined.
-            still: asked right before the call is written, for it may have had to wait for its turn: may it
-                still leave?
+            options: see `CallOptions`.
 
         Raises:
             PinChanged: something else is there than was approved; nothing was sent.
@@ -342,19 +320,9 @@ class ServerPool:
             arguments = tool
             server, tool = split(server, self._servers)
         given = arguments or {}
-        call = self._calling(
-            server,
-            tool,
-            given,
-            timeout=timeout,
-            meta=meta,
-            pin=pin,
-            progress=progress,
-            person=person,
-            still=still,
-        )
+        call = self._calling(server, tool, given, timeout=timeout, **options)
         seconds = cache if cache is not None else self._cache.get((server, tool), 0.0)
-        key = Answers.key(self.view(server), tool, given, pin) if seconds > 0 else None
+        key = Answers.key(self.view(server), tool, given, options.get("pin")) if seconds > 0 else None
         if key is None:
             return await call.call()
         clock = asyncio.get_running_loop().time
@@ -394,11 +362,7 @@ class ServerPool:
         arguments: Mapping[str, Json],
         *,
         timeout: float | None = None,
-        meta: JsonObject | None = None,
-        pin: JsonObject | None = None,
-        progress: ProgressFnT | None = None,
-        person: Person | None = None,
-        still: Callable[[], bool] | None = None,
+        **options: Unpack[CallOptions],
     ) -> Calling:
         found = self._servers.get(server)
         if found is None:
@@ -406,18 +370,7 @@ class ServerPool:
                 f"There is no server called {server!r}.", server=server, tool=tool, code="unknown-server"
             )
         seconds = timeout if timeout is not None else found.config.timeout or self.default_timeout
-        where = Where(server, tool)
-        return Calling(
-            found,
-            where,
-            arguments,
-            meta=meta,
-            pin=pin,
-            seconds=seconds,
-            progress=progress,
-            person=person,
-            still=still,
-        )
+        return Calling(found, Where(server, tool), arguments, seconds=seconds, **options)
 
 
 def _name_only(on_change: Callable[[str], None]) -> Subscriber:
