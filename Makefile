@@ -10,7 +10,9 @@ PYTHON ?= python3
 endif
 # The tests wait more than they compute: on processes, on saves that must be a second old.
 WORKERS ?= 4
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The lock files name everything, so nothing is resolved: pip would look at newer releases for `name[extra]`, which
+# have no hash here, and refuse them all on the day one is published.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: run test install dev lint types contract check bench clean help
 
@@ -29,7 +31,7 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	@echo "Installing into $(VENV); this takes a minute, once."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -r requirements.lock
-	$(PIP) --no-deps -e .
+	$(PIP) -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
