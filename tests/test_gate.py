@@ -223,13 +223,14 @@ def test_no_call_is_admitted_against_any_check(code: str, what: Facts) -> None:
 
 @pytest.mark.promise("1.1")
 def test_exactly_the_approved_calls_are_admitted_and_only_the_gate_makes_an_approved_plan() -> None:
-    approved = admit(facts(running(), LIVE_NOTE), "a", CALL)
+    approved = admit(facts(running(), LIVE_NOTE))
     assert approved.expires == LATER
     assert [given.approver for given in approved.approvals] == ["ana"]
     for step, call in (("a", ELSEWHERE), ("b", CALL)):
         with pytest.raises(GateRefused) as refused:
-            admit(facts(running(), LIVE_NOTE), step, call)
+            approved.require(step, call)
         assert refused.value.code == "action-outside"
+    approved.require("a", CALL)
     with pytest.raises(TypeError):
         ApprovedPlan(object(), content(), (), "")
 
@@ -388,7 +389,7 @@ class History(RuleBasedStateMachine):
         if "p" not in self.state.plans:
             return
         try:
-            admit(self.facts(), "a", CALL)
+            admit(self.facts()).require("a", CALL)
         except GateRefused:
             return
         self.must_be_right()

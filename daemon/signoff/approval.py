@@ -100,6 +100,20 @@ class ApprovedPlan:
         self.approvals = approvals
         self.expires = expires
 
+    def require(self, step: str, call: Call) -> None:
+        """May exactly this call of a step leave?
+
+        Raises:
+            GateRefused: `action-outside`; it is not among those that were approved.
+        """
+        found = self.frozen.by_id.get(step)
+        if found is not None:
+            known = [*found.calls, *([found.undo] if found.undo else [])]
+            known += [found.verify.call] if found.verify else []
+            if any(call.name == other.name for other in known):
+                return
+        raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")
+
 
 def claim(facts: Facts) -> Claim:
     """May this gesture be recorded as an approval?
@@ -115,8 +129,8 @@ def claim(facts: Facts) -> Claim:
     return Claim(approver=_claimed(facts), method=facts.evidence.method, gesture=gesture)
 
 
-def admit(facts: Facts, step: str | None = None, call: Call | None = None) -> ApprovedPlan:
-    """May the plan run now; and, where a call of a step is given, may exactly this call leave now?
+def admit(facts: Facts) -> ApprovedPlan:
+    """May the plan run now, and those of its calls leave that `ApprovedPlan.require` lets pass?
 
     Raises:
         GateRefused: with the code of the first check that refuses.
@@ -125,8 +139,6 @@ def admit(facts: Facts, step: str | None = None, call: Call | None = None) -> Ap
         check(facts)
     assert facts.plan is not None  # noqa: S101  the checks have looked
     assert facts.frozen is not None  # noqa: S101
-    if step is not None and call is not None:
-        _action_inside(facts.frozen, step, call)
     counted = counted_approvals(facts)
     return ApprovedPlan(_GATE, facts.frozen, counted, min((given.expires for given in counted), default=""))
 
@@ -350,16 +362,6 @@ def _digest_unchanged(facts: Facts) -> None:
         raise GateRefused(f"The note cannot be read any more: {facts.note.problem}", code="digest-changed")
     if facts.note.digest != facts.plan.digest:
         raise GateRefused("The note no longer says what was shown for approval.", code="digest-changed")
-
-
-def _action_inside(frozen: FrozenPlan, step_id: str, call: Call) -> None:
-    step = frozen.by_id.get(step_id)
-    if step is not None:
-        known = [*step.calls, *([step.undo] if step.undo else [])]
-        known += [step.verify.call] if step.verify else []
-        if any(call.name == other.name for other in known):
-            return
-    raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")
 
 
 def _not_denied(facts: Facts) -> None:

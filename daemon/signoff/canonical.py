@@ -35,7 +35,7 @@ def canonical(value: Json) -> bytes:
     Raises:
         NotCanonical: for NaN, infinities and integers that a double cannot carry exactly.
     """
-    if _is_plain(value):
+    if type(value) is str or _is_plain(value):
         try:
             return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         except orjson.JSONEncodeError:  # a lone surrogate, or deeper than orjson goes

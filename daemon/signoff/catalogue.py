@@ -251,6 +251,7 @@ class Catalogue:
         )
 
 
+@lru_cache(maxsize=1024)
 def fold(name: str) -> str:
     """A name as it is compared: lower case, with `_` for every run of spaces, `-` and `_`."""
     return _WORD_BREAKS.sub("_", name.strip()).casefold()

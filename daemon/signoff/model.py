@@ -93,7 +93,7 @@ class Risk(StrEnum):
     @property
     def rank(self) -> int:
         """0 for low, 2 for high."""
-        return list(Risk).index(self)
+        return _RISKS[self]
 
 
 class Method(StrEnum):
@@ -107,7 +107,11 @@ class Method(StrEnum):
     @property
     def rank(self) -> int:
         """0 for none needed, 3 for a signature."""
-        return list(Method).index(self)
+        return _METHODS[self]
+
+
+_RISKS = {risk: rank for rank, risk in enumerate(Risk)}
+_METHODS = {method: rank for rank, method in enumerate(Method)}
 
 
 # ---------------------------------------------------------------- a plan as the note says it

@@ -127,13 +127,19 @@ def _redact_name(text: str) -> str:
 
 
 def _redact(text: str) -> str:
-    if text.isascii():  # other letters may stand for these without regard to case
-        small = text.lower()
-        if not any(sign in small for sign in _SIGNS):
-            return text
+    if text.isascii() and not _has_any(text.lower(), _SIGNS):  # other letters may stand for these too
+        return text
     for pattern, change in _CHANGES:
         text = pattern.sub(change, text)
     return text
+
+
+def _has_any(text: str, parts: Iterable[str]) -> bool:
+    """Does any of these stand in a text? Looking for one after the other is many times as fast as a pattern."""
+    for part in parts:  # noqa: SIM110  a generator would cost as much as the looking
+        if part in text:
+            return True
+    return False
 
 
 def redact_json(value: Json, secret_keys: Collection[str] = ()) -> Json:
@@ -188,8 +194,8 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = frozenset(secret for secret in secrets if len(secret.strip()) >= SHORTEST_SECRET)
         spellings = {form for secret in self._secrets for form in _spellings(secret)}
-        longest_first = sorted(spellings, key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._spellings = sorted(spellings, key=lambda form: (-len(form), form))  # the longest first
+        self._pattern = re.compile("|".join(map(re.escape, self._spellings)))
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Redactor:
@@ -211,7 +217,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without known values and known shapes."""
-        return redact_text(self._pattern.sub(REDACTED, text) if self._pattern else text)
+        known = _has_any(text, self._spellings)
+        return redact_text(self._pattern.sub(REDACTED, text) if known else text)
 
     def json(self, value: Json, secret_keys: Collection[str] = ()) -> Json:
         """A copy without known values, known shapes and the values of secret keys."""

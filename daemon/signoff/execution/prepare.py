@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from signoff.approval import ApprovedPlan, Facts, admit
+from signoff.approval import ApprovedPlan
 from signoff.canonical import digest_of
 from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution.events import text_of
@@ -16,11 +16,13 @@ from signoff.model import Call, FrozenStep, JsonObject
 from signoff.sequel import call_after_wait, in_doubt, next_call
 
 
-def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: Facts) -> Begin | None:
+def prepare(
+    world: World, flow: Flow, values: Values, step: FrozenStep, approved: ApprovedPlan
+) -> Begin | None:
     """A call that may leave once its intent is durable; None where the step's condition is false.
 
     Args:
-        facts: what the gate looks at, read since the loop last waited for anything.
+        approved: what the gate let pass, asked since the loop last waited for anything.
 
     Raises:
         GateRefused: the gate refuses, or a limit does not hold; nothing of the plan may leave.
@@ -31,7 +33,7 @@ def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: F
     attempts = flow.attempts[step.id]
     terms = world.terms(plan, step)
     chosen = step.calls[index := _choice(world, flow, step, terms)]
-    approved = admit(facts, origin_id(step.id), chosen)
+    approved.require(origin_id(step.id), chosen)
     locked_out = world.locked_out(chosen.server)
     if locked_out and is_verify(step.id):
         raise SignoffError(locked_out, code="authentication")

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
-from signoff.approval import Facts, admit
+from signoff.approval import ApprovedPlan, admit
 from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
 from signoff.execution.events import Events, text_of
@@ -226,11 +226,11 @@ class Run:
     async def _begin_ready(self) -> list[Begin]:
         """Prepare every step that may be called now, as far as there are places.
 
-        The note is looked at once for all of them: nothing is waited for in between. A refusal of the
+        The gate is asked once for all of them: nothing is waited for in between. A refusal of the
         gate holds for all of them: none of those prepared leaves.
         """
         begins: list[Begin] = []
-        facts: Facts | GateRefused | None = None
+        approved: ApprovedPlan | GateRefused | None = None
         again = True
         while again:
             again = False
@@ -243,8 +243,8 @@ class Run:
                     break
                 if not self._take_place():
                     return begins
-                facts = facts or await self._look()
-                begin = self._try_to_begin(step, facts)
+                approved = approved or await self._ask_gate()
+                begin = self._try_to_begin(step, approved)
                 if self.refusal is not None:
                     self._call_off(begins)
                     return []
@@ -281,13 +281,13 @@ class Run:
             self._outbox.events.append(self._events.added(undo, self._flow.standing.step(origin_id(undo.id))))
         return bool(undos)
 
-    def _try_to_begin(self, step: FrozenStep, facts: Facts | GateRefused) -> Begin | None:
+    def _try_to_begin(self, step: FrozenStep, approved: ApprovedPlan | GateRefused) -> Begin | None:
         """Prepare a step; None where it was skipped, has failed, or the gate has refused."""
         begin: Begin | None = None
         try:
-            if isinstance(facts, GateRefused):
-                raise facts
-            begin = prepare(self.world, self._flow, self._values, step, facts)
+            if isinstance(approved, GateRefused):
+                raise approved
+            begin = prepare(self.world, self._flow, self._values, step, approved)
             if begin is None:
                 self._skip(step, "condition-false", "Skipped: its condition is false.")
         except GateRefused as refusal:
@@ -300,10 +300,10 @@ class Run:
             self._flow.mark(step.id, StepStatus.RUNNING)
         return begin
 
-    async def _look(self) -> Facts | GateRefused:
-        """What the gate looks at, read afresh."""
+    async def _ask_gate(self) -> ApprovedPlan | GateRefused:
+        """What the gate says of the plan, all that it looks at read afresh."""
         try:
-            return await self.world.facts(self.plan_id)
+            return admit(await self.world.facts(self.plan_id))
         except GateRefused as refusal:
             return refusal
 

@@ -22,6 +22,8 @@ GENESIS = "0" * 64
 """The `prev` of the first entry, and the head of an empty log."""
 
 SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_MAY_BE_DEEP = 500
+"""Bytes: orjson writes 254 levels, each of which takes two at least; what is shorter is not nested so deeply."""
 _OUTSIDE_BASIC_PLANE = re.compile(rb"[\xf0-\xff]")  # the first UTF-8 byte of such a character
 
 
@@ -127,38 +129,41 @@ def draft(event: Event) -> Draft:
         NotCanonical: a value that JSON cannot carry without loss.
         TypeError: a field of another type than it is declared with.
     """
-    front: JsonObject = {
-        "approver": event.approver,
-        "attempt": event.attempt,
-        "data": event.data,
-        "digest": event.digest,
-        "event": event.event,
-    }
-    place: JsonObject = {"server": event.server, "step": event.step}
-    before_hash = canonical(front)[:-1]
+    if not isinstance(event.data, dict):
+        raise TypeError(f"`data` has the wrong type in {event}")
+    data = canonical(event.data)
     try:  # what the verifier will have to do
-        as_read = orjson.loads(before_hash + b"}")
-        orjson.dumps(as_read)
+        as_read = orjson.loads(data)
+        if len(data) > _MAY_BE_DEEP:
+            orjson.dumps([as_read])
     except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
         raise NotCanonical("The value is nested too deeply to be recorded.") from error
-    _require_types(event, as_read)
+    approver, attempt = _text(event, "approver"), _whole(event, "attempt")
     return Draft(
         event,
-        as_read["data"],
-        before_hash,
-        canonical(event.plan),
-        canonical(place)[1:-1],
-        canonical(event.tool),
+        as_read,
+        b'{"approver":%b,"attempt":%b,"data":%b,"digest":%b,"event":%b'
+        % (approver, attempt, data, _text(event, "digest"), _text(event, "event", needed=True)),
+        _text(event, "plan"),
+        b'"server":%b,"step":%b' % (_text(event, "server"), _text(event, "step")),
+        _text(event, "tool"),
     )
 
 
-def _require_types(event: Event, as_read: dict[str, Any]) -> None:
-    texts = (event.plan, event.step, event.server, event.tool)
-    if not all(text is None or isinstance(text, str) for text in texts):
-        raise TypeError(f"{event} holds something else than text where text belongs")
-    rest = dict.fromkeys(("plan", "step", "server", "tool"))
-    if wrong := next(wrong_fields({**rest, **as_read, "time": "", "prev": "", "seq": 0}), None):
-        raise TypeError(f"`{wrong}` has the wrong type in {event}")
+def _text(event: Event, field_name: str, *, needed: bool = False) -> bytes:
+    value = getattr(event, field_name)
+    if value is None and not needed:
+        return b"null"
+    if not isinstance(value, str):
+        raise TypeError(f"`{field_name}` has the wrong type in {event}")
+    return canonical(value)
+
+
+def _whole(event: Event, field_name: str) -> bytes:
+    value = getattr(event, field_name)
+    if value is not None and type(value) is not int:
+        raise TypeError(f"`{field_name}` has the wrong type in {event}")
+    return canonical(value)
 
 
 def wrong_fields(found: dict[str, Any]) -> Iterator[str]:
