@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,36 +13,46 @@ from mcp import MCPError
 
 from signoff.errors import SignoffError
 from signoff.servers.exchange import Exchange
-from signoff.servers.lane import Lane
+from signoff.servers.lane import MOST_TOGETHER, Lane
 
 
 class Wire:
     """What a lane writes, kept."""
 
     def __init__(self):
-        self.requests, self.notices = [], []
-        self.lane = Lane(self.ready, self.write, lambda line: self.notices.append(json.loads(line)))
+        self.requests, self.notices, self.writes = [], [], []
+        self.drained = asyncio.Event()
+        self.drained.set()
+        self.broken = None
+        self.lane = Lane(self.drained.wait, self.write, lambda line: self.notices.append(json.loads(line)))
 
-    async def ready(self):
-        pass
+    def write(self, lines, exchanges):
+        if self.broken:
+            raise self.broken
+        for exchange in exchanges:
+            exchange.sent = True
+        self.writes.append(lines)
+        self.requests += [json.loads(line) for line in lines.splitlines()]
 
-    def write(self, line, exchange):
-        if exchange.guard is not None:
-            exchange.guard()
-        exchange.sent = True
-        self.requests.append(json.loads(line))
-
-    async def asked(self, count):
+    async def asked(self, count, **guards):
         calls = [
-            asyncio.ensure_future(self.lane.call({"name": "t", "arguments": {"n": n}}, Exchange()))
+            asyncio.ensure_future(
+                self.lane.call({"name": "t", "arguments": {"n": n}}, Exchange(guard=guards.get(f"n{n}")))
+            )
             for n in range(count)
         ]
-        await asyncio.sleep(0)
+        await turn()
         return calls
 
     def answer(self, request, **other):
         number = request["params"]["arguments"]["n"]
         return {"jsonrpc": "2.0", "id": request["id"], "result": {"content": [], "n": number}} | other
+
+
+async def turn():
+    """The calls are made, and those that may have left."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def line(message):
@@ -149,13 +160,78 @@ async def test_a_caller_that_gives_up_has_the_server_told_and_a_late_answer_harm
 async def test_a_call_that_its_guard_forbids_is_not_written_and_not_called_off():
     wire = Wire()
 
-    def forbid():
-        raise SignoffError("changed", code="definition-changed")
-
     with pytest.raises(SignoffError):
         await wire.lane.call({"name": "t", "arguments": {}}, Exchange(guard=forbid))
     assert not wire.requests
     assert not wire.notices
+
+
+def forbid():
+    raise SignoffError("stopped", code="stopped")
+
+
+def defective():
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("guard", "error"), [(forbid, SignoffError), (defective, ZeroDivisionError)])
+async def test_calls_of_one_moment_leave_in_one_write_without_those_that_their_guards_forbid(guard, error):
+    wire = Wire()
+    calls = await wire.asked(4, n2=guard)
+    assert len(wire.writes) == 1
+    assert [request["params"]["arguments"]["n"] for request in wire.requests] == [0, 1, 3]
+    with pytest.raises(error):
+        await calls[2]
+    for request in wire.requests:
+        wire.lane.takes(line(wire.answer(request)))
+    assert [(await calls[n])["n"] for n in (0, 1, 3)] == [0, 1, 3]
+
+
+async def test_what_no_pipe_takes_whole_leaves_in_several_writes():
+    wire = Wire()
+    long = {"name": "t", "arguments": {"n": 0, "text": "x" * (MOST_TOGETHER // 3)}}
+    calls = [asyncio.ensure_future(wire.lane.call(dict(long), Exchange())) for _ in range(7)]
+    await turn()
+    assert len(wire.requests) == 7
+    assert [lines.count(b"\n") for lines in wire.writes] == [2, 2, 2, 1]
+    for call in calls:
+        call.cancel()
+
+
+async def test_a_call_given_up_or_forbidden_while_the_server_does_not_read_is_never_written():
+    wire, allowed = Wire(), [True]
+
+    def guard():
+        if not allowed:
+            forbid()
+
+    wire.drained.clear()
+    exchange = Exchange()
+    given_up = asyncio.ensure_future(wire.lane.call({"name": "t", "arguments": {"n": 9}}, exchange))
+    [forbidden, goes] = await wire.asked(2, n0=guard)
+    assert not wire.writes
+    given_up.cancel()
+    allowed.clear()  # its plan is stopped meanwhile
+    wire.drained.set()
+    with pytest.raises(SignoffError):
+        await forbidden
+    assert [request["params"]["arguments"]["n"] for request in wire.requests] == [1]
+    assert not exchange.sent
+    assert not wire.notices
+    wire.lane.takes(line(wire.answer(wire.requests[0])))
+    assert (await goes)["n"] == 1
+
+
+async def test_where_a_write_fails_each_of_its_calls_hears_of_it_and_later_ones_leave():
+    wire = Wire()
+    wire.broken = anyio.ClosedResourceError()
+    for failed in await wire.asked(3):
+        with pytest.raises(anyio.ClosedResourceError):
+            await failed
+    wire.broken = None
+    [call] = await wire.asked(1)
+    wire.lane.takes(line(wire.answer(wire.requests[0])))
+    assert (await call)["n"] == 0
 
 
 async def test_when_the_connection_ends_every_call_that_waits_ends():
@@ -175,7 +251,7 @@ async def test_progress_reaches_the_call_it_is_about_and_a_listener_that_fails_h
     call = asyncio.ensure_future(
         wire.lane.call({"name": "t", "arguments": {"n": 0}}, Exchange(), progress=listen)
     )
-    await asyncio.sleep(0)
+    await turn()
     token = wire.requests[0]["params"]["_meta"]["progressToken"]
     params = {"progressToken": token, "progress": 1, "total": 2, "message": "half"}
     assert wire.lane.takes(line({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))

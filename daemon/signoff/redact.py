@@ -135,7 +135,7 @@ def _redact(text: str) -> str:
 
 
 def _has_any(text: str, parts: Iterable[str]) -> bool:
-    """Does any of these stand in a text? Looking for one after the other is many times as fast as a pattern."""
+    """Does any of these stand in a text? One look after the other is many times as fast as a pattern."""
     for part in parts:  # noqa: SIM110  a generator would cost as much as the looking
         if part in text:
             return True

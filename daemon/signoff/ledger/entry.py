@@ -23,7 +23,7 @@ GENESIS = "0" * 64
 
 SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _MAY_BE_DEEP = 500
-"""Bytes: orjson writes 254 levels, each of which takes two at least; what is shorter is not nested so deeply."""
+"""Bytes: orjson writes 254 levels, each of two bytes at least; what is shorter is not nested so deeply."""
 _OUTSIDE_BASIC_PLANE = re.compile(rb"[\xf0-\xff]")  # the first UTF-8 byte of such a character
 
 

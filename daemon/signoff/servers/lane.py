@@ -4,13 +4,16 @@ The session makes four models, a span and a memory stream of every request, and 
 is most of what a call costs. On a handshake connection over pipes a call is one line each way, so the lane
 writes that line and picks its answer out. Everything else on the connection (the handshake, lists, pings,
 what the server asks) stays with the session.
+
+Calls that come in the same turn of the loop leave in one write: waking the server costs more than the line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +31,23 @@ if TYPE_CHECKING:
 
 FIRST_ID = 1 << 30
 """Our requests are numbered from here, the session's from 0; numbers, for not every server takes others."""
+MOST_TOGETHER = 4096
+"""Bytes that leave in one write: a pipe takes so many (PIPE_BUF of Linux) whole, or none of them."""
 
 
 @dataclass(slots=True, eq=False)
 class _Asked:
+    """A call that waits for its answer, and before that to be written.
+
+    Attributes:
+        line: the request.
+        exchange: what is known of it; its guard is asked right before the write.
+        answer: what it comes to.
+        progress: is told how far it is.
+    """
+
+    line: bytes
+    exchange: Exchange
     answer: asyncio.Future[dict[str, Any]]
     progress: ProgressFnT | None
 
@@ -41,20 +57,22 @@ class Lane:
 
     Args:
         ready: returns when everything written before has left our hands, or the connection has ended.
-        write: writes a request after its guard; raises where nothing was written.
+        write: writes requests, of which it notes that they were sent; raises where nothing was written.
         write_courtesy: writes a notice, or drops it where the server does not read.
     """
 
     def __init__(
         self,
         ready: Callable[[], Coroutine[Any, Any, None]],
-        write: Callable[[bytes, Exchange | None], None],
+        write: Callable[[bytes, Sequence[Exchange]], None],
         write_courtesy: Callable[[bytes], None],
     ) -> None:
         self._ready = ready
         self._write = write
         self._write_courtesy = write_courtesy
         self._asked: dict[int, _Asked] = {}
+        self._leaving: deque[_Asked] = deque()
+        self._departure: asyncio.Task[None] | None = None
         self._last = FIRST_ID
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,11 +92,12 @@ class Lane:
             meta = params.get("_meta")
             params["_meta"] = {**(meta if isinstance(meta, dict) else {}), "progressToken": number}
         line = _line({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
-        await self._ready()
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._asked[number] = _Asked(answer, progress)
+        self._asked[number] = asked = _Asked(line, exchange, answer, progress)
+        self._leaving.append(asked)
+        if self._departure is None:
+            self._departure = asyncio.ensure_future(self._depart())
         try:
-            self._write(line, exchange)
             return await answer
         except asyncio.CancelledError:
             if exchange.sent:
@@ -86,6 +105,36 @@ class Lane:
             raise
         finally:
             del self._asked[number]
+
+    async def _depart(self) -> None:
+        """Writes what waits to leave, each time that everything before has left our hands."""
+        try:
+            while self._leaving:
+                await self._ready()
+                self._write_together(self._next_to_leave())
+        finally:
+            self._departure = None
+
+    def _next_to_leave(self) -> list[_Asked]:
+        """Those that still may leave, one at least if there is any, and no more than leave in one write."""
+        batch: list[_Asked] = []
+        size = 0
+        while self._leaving and (not batch or size + len(self._leaving[0].line) <= MOST_TOGETHER):
+            asked = self._leaving.popleft()
+            if _may_leave(asked):
+                batch.append(asked)
+                size += len(asked.line)
+        return batch
+
+    def _write_together(self, batch: Sequence[_Asked]) -> None:
+        """Nothing is awaited between the guards and this write."""
+        if not batch:
+            return
+        try:
+            self._write(b"".join(asked.line for asked in batch), [asked.exchange for asked in batch])
+        except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear of it
+            for asked in batch:
+                asked.answer.set_exception(error)
 
     def _call_off(self, number: int) -> None:
         params: JsonObject = {"requestId": number, "reason": "The caller gave the call up."}
@@ -129,6 +178,19 @@ class Lane:
         for asked in self._asked.values():
             if not asked.answer.done():
                 asked.answer.set_exception(MCPError(code=CONNECTION_CLOSED, message="Connection closed"))
+
+
+def _may_leave(asked: _Asked) -> bool:
+    """Does somebody still wait for it, and does its guard let it pass?"""
+    if asked.answer.done():
+        return False
+    try:
+        if asked.exchange.guard is not None:
+            asked.exchange.guard()
+    except Exception as refusal:  # noqa: BLE001  also by a defect of it: in doubt the call does not leave
+        asked.answer.set_exception(refusal)
+        return False
+    return True
 
 
 async def _contained(told: Coroutine[Any, Any, None]) -> None:

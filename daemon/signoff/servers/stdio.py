@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -90,8 +90,10 @@ class Outbox:
             self._link.write_courtesy(line)
             return
         await self._link.ready()
-        is_call = message.message.method == "tools/call"
-        self._link.write(line, CURRENT.get() if is_call else None)
+        exchange = CURRENT.get() if message.message.method == "tools/call" else None
+        if exchange is not None and exchange.guard is not None:
+            exchange.guard()
+        self._link.write(line, [] if exchange is None else [exchange])
 
     async def aclose(self) -> None:
         """The link is closed by its owner."""
@@ -256,22 +258,21 @@ class StdioLink:
         while not self.drained.is_set() and not self.closed.is_set():
             await self.drained.wait()
 
-    def write(self, line: bytes, exchange: Exchange | None) -> None:
-        """Writes a request. Nothing is awaited between its guard and the write.
+    def write(self, requests: bytes, exchanges: Sequence[Exchange]) -> None:
+        """Writes requests whose guards were asked in this very moment, and notes that they were sent.
 
         Raises:
             anyio.ClosedResourceError: the connection has ended; provably nothing was written.
         """
-        if self.closed.is_set() or self._closing or self._pipe().is_closing():
+        pipe = self._pipe()
+        if self.closed.is_set() or self._closing or pipe.is_closing():
             raise anyio.ClosedResourceError
-        if exchange is not None:
-            if exchange.guard is not None:
-                exchange.guard()
+        for exchange in exchanges:
             exchange.sent = True
-        self._pipe().write(line)
-        if self._pipe().is_closing():
+        pipe.write(requests)
+        if pipe.is_closing():
             # The buffer was empty before, so it was this very write that the broken pipe refused.
-            if exchange is not None:
+            for exchange in exchanges:
                 exchange.sent = False
             raise anyio.ClosedResourceError
 
