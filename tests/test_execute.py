@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from signoff.errors import (
     RateLimited,
     Refused,
     ServerFault,
+    SignoffError,
     Transient,
 )
 from signoff.execution import CallTerms, Run
@@ -274,3 +276,39 @@ async def test_a_place_that_comes_at_the_very_end_of_a_run_is_returned() -> None
     await run._leave()
 
     assert [world.slots.take() for _ in range(3)] == [True, True, False]
+
+
+class Changed(SignoffError):
+    """What the servers say where something else is there than was approved."""
+
+    code = "definition-changed"
+
+
+class Turns(FakeWorld):
+    """The first call waits for its turn; the second finds that its tool was changed after the approval."""
+
+    def __init__(self) -> None:
+        super().__init__(plan_of(2, "parallel", "continue"), [], [], [])
+        self.turn = asyncio.Event()
+        self.left: list[str] = []
+
+    async def call(self, call: Call, **how: Any) -> CallResult:
+        step = str(how["meta"]["signoff/step"])
+        if step == "s1":
+            asyncio.get_running_loop().call_later(0.01, self.turn.set)  # when all have heard of it
+            raise Changed("s.t is not defined as it was")
+        await self.turn.wait()
+        if not how["still"]():
+            raise Transient("not sent", server="s", tool="t", code="stopped")
+        self.left.append(step)
+        return CallResult([], None, "ok")
+
+
+@pytest.mark.promise("5")
+async def test_a_call_that_waits_for_its_turn_does_not_leave_after_the_gate_has_refused_the_plan() -> None:
+    world = Turns()
+    with pytest.raises(GateRefused):
+        await Run("p", world).go()
+    assert world.left == []
+    [outcome] = [event for event in world.recorded if event.event == "outcome" and event.step == "s0"]
+    assert outcome.data["class"] == "transient"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,10 +26,14 @@ LONGEST_VERIFY = 30.0
 STOPPED = "The daemon was stopped during the call."
 
 
-async def make(world: World, begin: Begin, plan_id: str, stop: asyncio.Event) -> Ended:
+async def make(
+    world: World, begin: Begin, plan_id: str, stop: asyncio.Event, still: Callable[[], bool]
+) -> Ended:
     """Make the call, and give its place back; never raises for what a server or a cancellation does.
 
-    What the server asks meanwhile is put to a person, until `stop` is set.
+    Args:
+        stop: what the server asks meanwhile is put to a person until this is set.
+        still: asked right before the call is written: may it still leave?
     """
     asking = Asking(world, begin, plan_id, stop, Place(world))
     clock = asyncio.get_running_loop().time
@@ -43,7 +47,7 @@ async def make(world: World, begin: Begin, plan_id: str, stop: asyncio.Event) ->
             meta=begin.meta,
             pin=begin.pin,
             person=asking.person,
-            still=lambda: not stop.is_set(),
+            still=still,
         )
     except SignoffError as failed:
         error = failed

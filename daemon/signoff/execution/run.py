@@ -397,7 +397,8 @@ class Run:
         self._flow.until.pop(step, None)
         self.world.said(self.plan_id, step, "CALL", f"{call.name} attempt {begin.attempt}")
         self.world.said(self.plan_id, step, "PARAMS", text_of(begin.intent.data["arguments"]))
-        self._flying[asyncio.ensure_future(landing.make(self.world, begin, self.plan_id, self.stop))] = begin
+        made = landing.make(self.world, begin, self.plan_id, self.stop, lambda: not self._ending())
+        self._flying[asyncio.ensure_future(made)] = begin
         self.world.progressed(self.plan_id)
 
     async def _take_landed(self) -> None:
