@@ -14,7 +14,6 @@ In the sequential mode no two calls of a plan are under way at the same time, it
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -107,7 +106,7 @@ class Group:
     def __init__(self, members: tuple[FrozenStep, ...]) -> None:
         self.members = members
         self.counts: Counter[StepStatus] = Counter()
-        self._open: list[int] = []
+        self._open = graph.Places()
         self._index = {member.id: index for index, member in enumerate(members)}
 
     def update(self, member: str, before: StepStatus | None, status: StepStatus) -> None:
@@ -115,7 +114,7 @@ class Group:
         if before is not None:
             self.counts[before] -= 1
         self.counts[status] += 1
-        graph.keep(self._open, self._index[member], there=status in graph.OPEN)
+        self._open.keep(self._index[member], there=status in graph.OPEN)
 
     def place(self, name: str) -> int:
         """The place of an item, from 0."""
@@ -131,10 +130,8 @@ class Group:
 
     def open(self) -> Iterator[FrozenStep]:
         """The open items in order; statuses may change in between."""
-        last = -1
-        while (position := bisect_right(self._open, last)) < len(self._open):
-            last = self._open[position]
-            yield self.members[last]
+        for index in self._open:
+            yield self.members[index]
 
 
 @dataclass(slots=True)
@@ -331,10 +328,9 @@ class Flow:
         if status is not StepStatus.WAITING:
             self.until.pop(called, None)
             self.away.discard(called)
-        if status is not StepStatus.UNKNOWN:
+        if status is not StepStatus.UNKNOWN and self.until:
             self.until.pop(verify_id(called), None)  # nobody needs to ask any more
-        parent = origin_id(called)
-        if called in self.items and parent in self.members:
+        if called in self.items and (parent := origin_id(called)) in self.members:
             self.settle(parent)
 
     def settle(self, name: str) -> None:

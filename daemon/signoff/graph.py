@@ -15,7 +15,7 @@ never on how many steps have ended.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from signoff.model import SURVIVES_ALL, FrozenPlan, FrozenStep, Status, StepStatus
 
@@ -61,12 +61,12 @@ class Standing:
         self._awaited = [each.count(None) for each in answers]
         self._refused = [each.count(False) for each in answers]
         self._coming: frozenset[int] | None = None
-        self._unended: list[int] = []
+        self._unended = Places()
         self._running: set[int] = set()
-        self._unknown: list[int] = []
-        self._failed: list[int] = []
-        self._ready: list[int] = []
-        self._skip: list[int] = []
+        self._unknown = Places()
+        self._failed = Places()
+        self._ready = Places()
+        self._skip = Places()
         for number in order:
             self._sort(number)
             self._place(number)
@@ -103,13 +103,11 @@ class Standing:
             yield from self._ready_after_all()
         elif self.plan.mode == "sequential":
             first = self._first_unended()
-            if first is not None and _has(self._ready, first):
+            if first is not None and first in self._ready:
                 yield self._steps[first]
         else:
-            last = -1
-            while (position := bisect_right(self._ready, last)) < len(self._ready):
-                last = self._ready[position]
-                yield self._steps[last]
+            for number in self._ready:
+                yield self._steps[number]
 
     def skips(self) -> tuple[tuple[FrozenStep, str], ...]:
         """Steps that can no longer run, each with the step that stands in the way.
@@ -119,18 +117,19 @@ class Standing:
         """
         if not self._skip or self.halted_by() is not None:
             return ()
-        numbers = self._skip
+        numbers: Iterable[int] = self._skip
         if self.plan.mode == "sequential":
             first = self._first_unended()
-            numbers = [first] if first is not None and _has(self._skip, first) else []
+            numbers = [first] if first is not None and first in self._skip else []
         return tuple((self._steps[number], self._blocker(number)) for number in numbers)
 
     def halted_by(self) -> str | None:
         """The step that stops the whole plan: a failure under `stop` or `undo`, or an unknown outcome."""
-        first = self._unknown[:1]
-        if self.plan.on_failure != "continue":
-            first += self._failed[:1]
-        return self._steps[min(first)].id if first else None
+        first = self._unknown.first
+        failed = None if self.plan.on_failure == "continue" else self._failed.first
+        if failed is not None and (first is None or failed < first):
+            first = failed
+        return None if first is None else self._steps[first].id
 
     def may_follow(self, step: FrozenStep) -> bool:
         """May a step still run: the plan is not halted, or only by failures that the step survives?"""
@@ -167,16 +166,16 @@ class Standing:
     def _sort(self, number: int) -> None:
         """Into the lists that a step's own status puts it in."""
         status, step = self._status[number], self._steps[number]
-        keep(self._unended, number, there=status in _UNENDED)
-        keep(self._unknown, number, there=status is StepStatus.UNKNOWN)
-        keep(self._failed, number, there=status in _BAD and not step.continue_on_error)
+        self._unended.keep(number, there=status in _UNENDED)
+        self._unknown.keep(number, there=status is StepStatus.UNKNOWN)
+        self._failed.keep(number, there=status in _BAD and not step.continue_on_error)
         (self._running.add if status is StepStatus.RUNNING else self._running.discard)(number)
 
     def _place(self, number: int) -> None:
         """Into `ready` or `skip`, or out of them, by what the step needs."""
         settled = self._status[number] in OPEN and not self._awaited[number]
-        keep(self._ready, number, there=settled and not self._refused[number])
-        keep(self._skip, number, there=settled and self._refused[number] > 0)
+        self._ready.keep(number, there=settled and not self._refused[number])
+        self._skip.keep(number, there=settled and self._refused[number] > 0)
 
     def _answer(self, number: int, other: int) -> bool | None:
         """Does a step let one that needs it pass, as it stands?"""
@@ -188,7 +187,7 @@ class Standing:
 
     def _first_unended(self) -> int | None:
         """In the sequential mode, the step whose turn it is; None where it is under way."""
-        first = self._unended[0] if self._unended else None
+        first = self._unended.first
         return None if first is None or self._status[first] is StepStatus.RUNNING else first
 
     def _in_order(self) -> list[int]:
@@ -242,16 +241,42 @@ class Standing:
         return self._status[other] is StepStatus.RUNNING or other in self._come_after_all()
 
 
-def _has(numbers: list[int], number: int) -> bool:
-    """Whether a number is in a sorted list."""
-    position = bisect_left(numbers, number)
-    return position < len(numbers) and numbers[position] == number
+class Places:
+    """Places in a plan, in its order. Most changes of a step change nothing here, and cost nothing."""
 
+    __slots__ = ("_numbers", "_there")
 
-def keep(numbers: list[int], number: int, *, there: bool) -> None:
-    """Puts a number into a sorted list, or takes it out."""
-    if there != _has(numbers, number):
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self._there: set[int] = set()
+
+    def __contains__(self, number: int) -> bool:
+        """Is this one among them?"""
+        return number in self._there
+
+    def __bool__(self) -> bool:
+        """Is there any?"""
+        return bool(self._numbers)
+
+    def __iter__(self) -> Iterator[int]:
+        """All in order; they may change in between."""
+        last = -1
+        while (position := bisect_right(self._numbers, last)) < len(self._numbers):
+            last = self._numbers[position]
+            yield last
+
+    @property
+    def first(self) -> int | None:
+        """The first of them; None where there is none."""
+        return self._numbers[0] if self._numbers else None
+
+    def keep(self, number: int, *, there: bool) -> None:
+        """Put one in, or take it out."""
+        if there == (number in self._there):
+            return
         if there:
-            insort(numbers, number)
+            self._there.add(number)
+            insort(self._numbers, number)
         else:
-            del numbers[bisect_left(numbers, number)]
+            self._there.discard(number)
+            del self._numbers[bisect_left(self._numbers, number)]
