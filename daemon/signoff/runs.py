@@ -578,7 +578,7 @@ def _key_name(action: Action | None, call: Call) -> str | None:
 def _bounded(value: Json) -> Json:
     """A value that the ledger can hold exactly, cut to what a person reads."""
     if isinstance(value, str):
-        value = value.encode("utf-8", "replace").decode()
+        value = value if value.isascii() else value.encode("utf-8", "replace").decode()
         over = len(value) - LONGEST_SUMMARY
         return value if over <= 0 else f"{value[:LONGEST_SUMMARY]}… ({over} more characters)"
     if isinstance(value, list):

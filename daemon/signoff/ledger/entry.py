@@ -129,41 +129,43 @@ def draft(event: Event) -> Draft:
         NotCanonical: a value that JSON cannot carry without loss.
         TypeError: a field of another type than it is declared with.
     """
-    if not isinstance(event.data, dict):
-        raise TypeError(f"`data` has the wrong type in {event}")
-    data = canonical(event.data)
+    _require_types(event)
+    front: JsonObject = {
+        "approver": event.approver,
+        "attempt": event.attempt,
+        "data": event.data,
+        "digest": event.digest,
+        "event": event.event,
+    }
+    before_hash = canonical(front)[:-1]
     try:  # what the verifier will have to do
-        as_read = orjson.loads(data)
-        if len(data) > _MAY_BE_DEEP:
-            orjson.dumps([as_read])
+        as_read = orjson.loads(before_hash + b"}")
+        if len(before_hash) > _MAY_BE_DEEP:
+            orjson.dumps(as_read)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
         raise NotCanonical("The value is nested too deeply to be recorded.") from error
-    approver, attempt = _text(event, "approver"), _whole(event, "attempt")
     return Draft(
         event,
-        as_read,
-        b'{"approver":%b,"attempt":%b,"data":%b,"digest":%b,"event":%b'
-        % (approver, attempt, data, _text(event, "digest"), _text(event, "event", needed=True)),
-        _text(event, "plan"),
-        b'"server":%b,"step":%b' % (_text(event, "server"), _text(event, "step")),
-        _text(event, "tool"),
+        as_read["data"],
+        before_hash,
+        _written(event.plan),
+        b'"server":%b,"step":%b' % (_written(event.server), _written(event.step)),
+        _written(event.tool),
     )
 
 
-def _text(event: Event, field_name: str, *, needed: bool = False) -> bytes:
-    value = getattr(event, field_name)
-    if value is None and not needed:
-        return b"null"
-    if not isinstance(value, str):
-        raise TypeError(f"`{field_name}` has the wrong type in {event}")
-    return canonical(value)
+def _written(text: str | None) -> bytes:
+    return b"null" if text is None else canonical(text)
 
 
-def _whole(event: Event, field_name: str) -> bytes:
-    value = getattr(event, field_name)
-    if value is not None and type(value) is not int:
-        raise TypeError(f"`{field_name}` has the wrong type in {event}")
-    return canonical(value)
+def _require_types(event: Event) -> None:
+    if type(event.data) is not dict or not isinstance(event.event, str):
+        raise TypeError(f"`event` or `data` has the wrong type in {event}")
+    if event.attempt is not None and type(event.attempt) is not int:
+        raise TypeError(f"`attempt` has the wrong type in {event}")
+    for text in (event.plan, event.step, event.server, event.tool, event.approver, event.digest):
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"{event} holds something else than text where text belongs")
 
 
 def wrong_fields(found: dict[str, Any]) -> Iterator[str]:
