@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import mcp_types as types
@@ -123,7 +124,25 @@ def require_kept(owner: Owner, where: Where) -> None:
         )
 
 
-def check_pin(incarnation: Incarnation, owner: Owner, where: Where, pin: JsonObject | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What was approved of a tool and its server.
+
+    Attributes:
+        approved: `{"launch", "definition"}`.
+        exact: the definition, as bytes that are equal only for the same JSON.
+    """
+
+    approved: JsonObject
+    exact: bytes
+
+    @classmethod
+    def of(cls, approved: JsonObject) -> Pin:
+        """As it is given."""
+        return cls(approved, exact(approved.get("definition")))
+
+
+def check_pin(incarnation: Incarnation, owner: Owner, where: Where, pin: Pin | None) -> None:
     """Whether what was approved is what is there.
 
     Raises:
@@ -143,15 +162,15 @@ def check_pin(incarnation: Incarnation, owner: Owner, where: Where, pin: JsonObj
             )
         return
     launch = owner.config.identity
-    if current is not None and exact(pin.get("definition")) == current and pin.get("launch") == launch:
+    if current is not None and pin.exact == current and pin.approved.get("launch") == launch:
         return
     tool = incarnation.listing.tools.get(where.tool)
     what = "is gone" if tool is None else "is not defined as it was when the plan was approved"
-    if pin.get("launch") != launch:
+    if pin.approved.get("launch") != launch:
         what = "is on a server that is started otherwise than when the plan was approved"
     raise PinChanged(
         f"{where} {what}; it was not called.",
-        old=pin,
+        old=pin.approved,
         new={"launch": dict(launch), "definition": None if tool is None else tool.definition()},
     )
 
@@ -212,7 +231,8 @@ async def _answer(
     lane = incarnation.lane
     if lane is not None:
         answer = await lane.call(params, exchange, progress=progress)
-        validate_server_result("tools/call", incarnation.client.protocol_version, answer)
+        if not outcome.is_plain(answer):
+            validate_server_result("tools/call", incarnation.client.protocol_version, answer)
         return answer
     # Not the client's `call_tool`: that lists tools after the call, may send it again, and
     # throws the answer away where it does not fit the output schema.

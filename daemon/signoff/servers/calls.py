@@ -10,7 +10,7 @@ from signoff.errors import CallError, OutcomeUnknown, RateLimited, Refused, Serv
 from signoff.model import CallResult, Inquiry, Json, JsonObject, Reply
 from signoff.servers import outcome
 from signoff.servers.callclock import CallClock
-from signoff.servers.calling import check_pin, exchange_call, ready, require_admission
+from signoff.servers.calling import Pin, check_pin, exchange_call, ready, require_admission
 from signoff.servers.elicit import (
     MOST_ROUNDS,
     InputNeeded,
@@ -74,7 +74,7 @@ class Calling:
         self._where = where
         self._arguments = arguments
         self._meta = meta
-        self._pin = pin
+        self._pin = None if pin is None else Pin.of(pin)
         self._seconds = seconds
         self._progress = progress
         self._person = person
@@ -102,8 +102,7 @@ class Calling:
         try:
             async with asyncio.timeout(self._seconds) as timeout:
                 self._clock.timeout = timeout
-                async with self._server.turn(self._where, self._seconds):
-                    answer = await self._to_one_of_them()
+                answer = await self._in_turn()
                 return answer if isinstance(answer, CallResult) else await self._with_input(answer)
         except TimeoutError:
             error: CallError = outcome.timed_out(self._exchange, self._seconds, self._where)
@@ -168,9 +167,16 @@ class Calling:
         async with self._server.turn(self._where, self._seconds):
             return await self._to(self._owner, more)
 
+    async def _in_turn(self) -> CallResult | InputNeeded:
+        if self._server.unlimited:
+            return await self._to_one_of_them()
+        async with self._server.turn(self._where, self._seconds):
+            return await self._to_one_of_them()
+
     async def _to_one_of_them(self) -> CallResult | InputNeeded:
         while True:
-            owner = self._server.choose(self._where.tool, self._pin, self._tried)
+            wanted = None if self._pin is None else self._pin.exact
+            owner = self._server.choose(self._where.tool, wanted, self._tried)
             assert owner is not None  # noqa: S101  the last one's error was raised
             self._owner = owner
             self._tried.add(owner)

@@ -18,7 +18,11 @@ from signoff.servers.tools import Listing
 
 @dataclass(slots=True, eq=False)
 class Incarnation:
-    """One connection, from its tools being known to its end."""
+    """One connection, from its tools being known to its end.
+
+    Attributes:
+        lane: the shorter way for calls; None where the transport or the protocol has none.
+    """
 
     generation: int
     client: Client
@@ -28,18 +32,16 @@ class Incarnation:
     in_flight: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
+    lane: Lane | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        handshake = self.client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
+        self.lane = self.link.lane if handshake and isinstance(self.link, StdioLink) else None
 
     @property
     def connected(self) -> bool:
         """Whether the connection is there."""
         return not self.link.closed.is_set()
-
-    @property
-    def lane(self) -> Lane | None:
-        """The shorter way for calls; None where the transport or the protocol has none."""
-        if isinstance(self.link, StdioLink) and self.client.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
-            return self.link.lane
-        return None
 
     def enter(self) -> None:
         """A call begins."""

@@ -76,6 +76,22 @@ def rate_limit(text: str) -> tuple[bool, float | None]:
     return True, float(found[1]) * factor
 
 
+def is_plain(raw: dict[str, Any]) -> bool:
+    """Is an answer made of texts and structure alone, as most are? It is surely what the protocol allows."""
+    content, structured = raw.get("content"), raw.get("structuredContent", {})
+    return (
+        raw.keys() <= {"content", "structuredContent", "isError"}
+        and isinstance(raw.get("isError", False), bool)
+        and isinstance(structured, dict)
+        and isinstance(content, list)
+        and all(isinstance(block, dict) and _is_text(block) for block in content)
+    )
+
+
+def _is_text(block: dict[str, Any]) -> bool:
+    return block.keys() == {"type", "text"} and block["type"] == "text" and isinstance(block["text"], str)
+
+
 def read_result(raw: dict[str, Any], where: Where) -> CallResult:
     """The result of a call, from the protocol's JSON.
 

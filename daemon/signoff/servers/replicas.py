@@ -12,13 +12,12 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 from signoff.errors import RateLimited
-from signoff.model import JsonObject, ServerView
+from signoff.model import ServerView
 from signoff.servers.health import ServerHealth, together
 from signoff.servers.launch import ServerConfig
 from signoff.servers.outcome import Where
 from signoff.servers.owner import Owner
 from signoff.servers.rate import Turnstile
-from signoff.servers.tools import exact
 
 LONGEST_TURN = 5.0
 """Seconds that a call waits for its turn under a rate limit; for longer, its plan waits instead."""
@@ -64,12 +63,16 @@ class Replicas:
 
     # ---- one call
 
-    def choose(self, tool: str, pin: JsonObject | None, tried: set[Owner]) -> Owner | None:
-        """The replica for a call; None where all have been tried."""
+    @property
+    def unlimited(self) -> bool:
+        """May any number of calls go, as often as they want?"""
+        return self._places is None and self._turnstile is None
+
+    def choose(self, tool: str, wanted: bytes | None, tried: set[Owner]) -> Owner | None:
+        """The replica for a call, whose tool is to be defined exactly so; None where all have been tried."""
         left = [owner for owner in self.owners if owner not in tried]
         if len(left) <= 1:
             return left[0] if left else None
-        wanted = None if pin is None else exact(pin.get("definition"))
         best = min(range(len(self.owners)), key=lambda index: self._rank(index, tool, wanted, tried))
         self._turn += 1
         self._last_turn[best] = self._turn
