@@ -122,6 +122,9 @@ class FakeWorld:
             self.recorded.append(event)
             self._apply(event)
 
+    def keep_ahead(self, contents: Sequence[bytes]) -> None:
+        pass
+
     def result_of(self, blob: str) -> JsonObject:
         return {"text": "x", "structured": None}
 

@@ -414,6 +414,10 @@ class Runs:
             self._trouble = ""
             logger.info("The audit log can be written again; the plans go on.")
 
+    def keep_ahead(self, contents: Sequence[bytes]) -> None:
+        """See `World.keep_ahead`."""
+        self._parts.ledger.keep_ahead(contents)
+
     def _say_trouble(self, error: LedgerError) -> None:
         """Once, not at every attempt."""
         if str(error) != self._trouble:

@@ -34,6 +34,7 @@ class Outbox:
     events: list[Event] = field(default_factory=list)
     results: dict[str, JsonObject] = field(default_factory=dict)
     _contents: list[bytes] = field(default_factory=list)
+    _ahead: int = 0
     trouble: LedgerError | None = None
     abandoned: bool = False
 
@@ -53,6 +54,7 @@ class Outbox:
         self.events.clear()
         self.results.clear()
         self._contents.clear()
+        self._ahead = 0
         return True
 
     def keep(self, result: JsonObject) -> str:
@@ -62,6 +64,11 @@ class Outbox:
         self.results[name] = result
         self._contents.append(data)
         return name
+
+    def send_ahead(self) -> None:
+        """Begin to keep the results that came since, while it is worked out what follows from them."""
+        self.world.keep_ahead(self._contents[self._ahead :])
+        self._ahead = len(self._contents)
 
     async def again(self) -> bool:
         """Wait before recording once more; False where nobody waits for it."""

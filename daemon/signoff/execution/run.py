@@ -417,6 +417,7 @@ class Run:
                 self._outbox.events.extend(self._verifying.answer(begin, landed.status, landed.event))
                 await self._record(())  # a person may answer too: the log says who was first
             self.refusal = self.refusal or landing.unanswered(ended)
+        self._outbox.send_ahead()
 
     # ------------------------------------------------------------ recording
 

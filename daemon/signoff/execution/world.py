@@ -66,6 +66,9 @@ class World(Protocol):
     async def record(self, events: Sequence[Event], contents: Sequence[bytes] = ()) -> None:
         """Append to the ledger, and keep the contents it speaks of; returns when durable and folded."""
 
+    def keep_ahead(self, contents: Sequence[bytes]) -> None:
+        """Begin to keep contents that a record will speak of in a moment; it waits less then."""
+
     def result_of(self, blob: str) -> JsonObject:
         """A stored result."""
 

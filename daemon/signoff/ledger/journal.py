@@ -49,13 +49,16 @@ class Journal:
         self._thread: threading.Thread | None = None
 
     def keep(self, contents: Sequence[tuple[str, bytes]]) -> None:
-        """Keeps content under its hash; durable on return.
+        """Keeps content under its hash; durable on return. What waits here already is durable already.
 
         Raises:
             OSError: none of it is kept.
         """
-        data = b"".join(b"%s %d\n%s\n" % (name.encode(), len(data), data) for name, data in contents)
         with self._lock:
+            contents = [(name, data) for name, data in contents if name not in self._waiting]
+            if not contents:
+                return
+            data = b"".join(b"%s %d\n%s\n" % (name.encode(), len(data), data) for name, data in contents)
             try:
                 self._open()
                 durable.write_all(self._fd, data)

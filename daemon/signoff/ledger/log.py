@@ -34,13 +34,13 @@ _CHECKPOINT_EVERY = 1.0  # seconds
 
 @dataclass(slots=True)
 class _Request:
-    """Entries that wait for the next write, and who waits for them."""
+    """Entries that wait for the next write, and who waits for them: nobody, where it is content alone."""
 
     drafts: list[Draft]
     contents: Sequence[bytes]
     loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[list[Entry]]
-    on_durable: Subscriber | None
+    done: asyncio.Future[list[Entry]] | None = None
+    on_durable: Subscriber | None = None
     entries: list[Entry] | None = None
     error: LedgerError | None = None
 
@@ -162,6 +162,16 @@ class Ledger:
             self._queue.put(_Request(drafts, contents, loop, done, on_durable))
         return await asyncio.shield(done)
 
+    def keep_ahead(self, contents: Sequence[bytes]) -> None:
+        """Begins to make content durable that entries will speak of soon, so that they wait less.
+
+        Nothing hangs on it: where it fails, it is tried again with the entries themselves.
+        """
+        with self._gate:
+            if not self._closed and contents:
+                self._queue.put(_Request([], contents, asyncio.get_running_loop()))
+                time.sleep(0)  # let the writer begin now: it needs the interpreter for a moment
+
     def close(self) -> None:
         """Writes what still waits and a last checkpoint, and closes the log; blocks until then."""
         with self._gate:
@@ -203,7 +213,8 @@ class Ledger:
     def _write(self, group: list[_Request]) -> None:
         try:
             self._keep_contents([each for request in group for each in request.contents])
-            entries = iter(self._writer.append([each for request in group for each in request.drafts]))
+            drafts = [each for request in group for each in request.drafts]
+            entries = iter(self._writer.append(drafts) if drafts else ())
         except LedgerError as error:
             _fail(group, error)
             return
@@ -220,7 +231,8 @@ class Ledger:
             self._keep(contents)
 
     def _tell(self, group: list[_Request]) -> None:
-        for loop, requests in itertools.groupby(group, key=lambda request: request.loop):
+        waiting = [request for request in group if request.done is not None]
+        for loop, requests in itertools.groupby(waiting, key=lambda request: request.loop):
             try:
                 loop.call_soon_threadsafe(self._deliver, list(requests))
             except RuntimeError:  # the loop has ended, and with it everyone who waited
@@ -248,6 +260,7 @@ class Ledger:
             if request.entries is not None and request.on_durable is not None:
                 failure = self._hear(request.on_durable, request.entries) or failure
             error = request.error or failure
+            assert request.done is not None  # noqa: S101  the others are not told
             if error is not None:
                 request.done.set_exception(error)
             elif request.entries is not None:
