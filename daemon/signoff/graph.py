@@ -199,7 +199,7 @@ class Standing:
         return None if first is None or self._status[first] is StepStatus.RUNNING else first
 
     def _in_order(self) -> list[int]:
-        """The steps with each after those that it needs, else as in the plan; those in a circle are left out."""
+        """The steps with each after those that it needs, else as in the plan; circles are left out."""
         missing = [len(needs) for needs in self._needs]
         free = [number for number, count in enumerate(missing) if count == 0]
         heapify(free)

@@ -75,6 +75,8 @@ def _undo(view: PlanView, label: str, step: FrozenStep, undo: Call, secret: froz
             "if an entry or a later step fails",
             "each entry that is done is taken back, last first,",
         )
+    if undo.server in {call.server for call in step.calls} != {undo.server}:
+        what = f"{what} where {code(undo.server)} did it,"
     said = f"{when}, {what} with {code(undo.name)}: {shown.brief}"
     if not used:
         said = f"its undo call is {code(undo.name)}: {shown.brief}. This plan does not use it."
