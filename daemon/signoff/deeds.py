@@ -25,6 +25,7 @@ from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
 from signoff.freezing import frozen_event, require_harmless_verify, require_not_denied, require_writable
 from signoff.gesture import NoteFacts, Stance, stance_on_pending
+from signoff.kept import Kept
 from signoff.ledger.entry import Event
 from signoff.ledger.state import history
 from signoff.model import (
@@ -186,13 +187,15 @@ class Deeds:
             require_harmless_verify(frozen, plan, self._parts.rules.policy.trusted_servers)
             self._require_within_limits(frozen, plan)
             expires = self._note_expiry(plan)
+            before = self._parts.state.plans.get(plan_id)
+            former = self._presence.frozen(before.digest) if before else None
+            if before is not None:
+                Kept(before, former, frozen).require_answered()
         except NoteError as error:
             await self._ask(reading.path, error, plan_id)
             return
         await asyncio.to_thread(self._parts.blobs.put, blob(frozen))
         self._presence.remember_frozen(frozen)
-        before = self._parts.state.plans.get(plan_id)
-        former = self._presence.frozen(before.digest) if before else None
         event = frozen_event(
             reading.path,
             plan,
@@ -449,6 +452,7 @@ class Deeds:
         if state.status in LIVE:
             await self.go_on(plan_id)
         else:
+            self._eyes.look_anew(self._presence.paths.get(plan_id, state.path))  # it may wait for this answer
             self._writeback.soon(plan_id)
 
     async def _answer(self, plan_id: str, sight: observe.Sight, _: Decision) -> None:
