@@ -195,3 +195,39 @@ def test_a_plan_with_an_undo_of_unknown_outcome_is_not_shown_again_before_somebo
     house.approve(shown)
     eventually(lambda: len(house.entries("finished")) > finished, "it has failed once more")
     assert texts(house) == ["a", "broken", "a", "broken"]
+
+
+# ---------------------------------------------------------------- ways to ask for it
+
+
+@pytest.mark.promise("7")
+def test_a_plan_that_is_tried_again_in_the_moment_it_failed_is_shown_again(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    note = house.pending("A.md", plan("action: stub.fail\nwith: {text: broken}\n"))
+    plan_id = house.front(note)["id"]
+    house.approve(note)
+    house.await_entry("finished", status="failed")
+
+    answered = house.signoff("retry", plan_id)
+
+    assert answered.returncode == 0, answered.stderr
+    eventually(lambda: len(house.entries("frozen", plan=plan_id)) > 1, "it is frozen anew")
+    house.await_note("A.md", "Pending_Approval", "status: pending")
+
+
+@pytest.mark.promise("7")
+def test_a_failed_note_that_a_sync_tool_moves_by_copying_and_deleting_is_shown_again(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    note = failed(house, "A.md", plan(record("a"), "action: stub.fail\nwith: {text: broken}\n"))
+    copy = house.vault / "Inbox" / "A.md"
+    copy.write_bytes(note.read_bytes())
+    house.await_note("A.md", "Inbox", "consumed")
+    note.unlink()
+
+    shown = house.await_note("A.md", "Pending_Approval", "status: pending")
+
+    assert "**Done already, not called again:** Step 1." in shown.read_text()

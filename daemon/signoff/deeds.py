@@ -64,6 +64,8 @@ class Eyes(Protocol):
 
 MOVING = 1.5
 """Seconds in which a copy is expected to be the note itself: sync tools move by copying, then deleting."""
+COPY_CODES = frozenset({"duplicate-id", "consumed"})
+"""Questions in a note that carries the id of another one, which may be the place it is just moved from."""
 TAKEN_BACK = frozenset(
     {"revoked", "refused-by-gesture", "limits-violated", "definition-changed", "answer-missing"}
 )
@@ -134,7 +136,7 @@ class Deeds:
         if error.code == "server-unavailable" and self._connecting(error):
             self.asked[path] = error
             return  # it is starting: the question may answer itself in a moment
-        if error.code == "duplicate-id" and path not in self.asked:
+        if error.code in COPY_CODES and path not in self.asked:
             self.asked[path] = error
             self._eyes.hint(path, after=MOVING)
             return
