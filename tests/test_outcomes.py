@@ -293,7 +293,8 @@ def test_a_rate_limit_makes_the_plan_wait_as_long_as_the_server_says_also_over_a
     house.await_note("Long.md", "Approved", "status: waiting")
     assert known(house, "Long.md").until == until
     assert len(house.calls()) == 1
-    assert "Next:" in note.read_text()
+    stands = next(line for line in note.read_text().splitlines() if "Waits until: " in line)
+    assert "`stub.rate` is limited in how often it may be called" in stands
 
 
 @pytest.mark.promise("7")

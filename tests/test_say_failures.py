@@ -50,3 +50,33 @@ def test_a_thousand_failures_leave_the_note_readable() -> None:
     assert len(lines) == 2 + MOST_LISTED + 3
     assert lines[-2] == "and 950 more failures."
     assert len(section(many).encode()) < 1 << 20
+
+
+@pytest.mark.promise("1.5")
+@pytest.mark.parametrize("status", [Status.UNKNOWN, Status.DONE, Status.CANCELLED])
+def test_several_failures_stand_in_one_table_however_the_plan_stands(status: Status) -> None:
+    unknown = StepState("u", "U", "a", "m.t", status=StepStatus.UNKNOWN, attempts=[attempt(None)])
+    said = section(
+        PlanView(state(status, failure("a"), failure("b", OutcomeClass.TRANSIENT), unknown, run=1))
+    )
+    assert "| 1 | A | `mail.send_email` | refused by the server | no (`why`) |" in said
+    assert "| 2 | B | `mail.send_email` | not sent | no (`why`) |" in said
+
+
+@pytest.mark.promise("1.5")
+@pytest.mark.parametrize("status", [Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.FAILED])
+def test_a_plan_that_ended_while_a_step_waited_does_not_say_that_it_still_waits(status: Status) -> None:
+    later = "2026-11-22T09:05:00Z"
+    waits = StepState("a", "A", "a", "m.t", status=StepStatus.WAITING, attempts=[attempt()], until=later)
+    assert "waiting until" in section(PlanView(state(Status.WAITING, waits, run=1)))
+    said = section(PlanView(state(status, waits, run=1)))
+    assert "waiting until" not in said
+    assert "stopped while it waited" in said
+
+
+def test_a_step_whose_entries_have_begun_is_not_said_to_be_not_started() -> None:
+    step = StepState("a", "A", "a", "m.t")
+    entry = StepState("a[0]", "A (1 of 2)", "a", "m.t", status=StepStatus.DONE, attempts=[attempt()])
+    said = section(PlanView(state(Status.RUNNING, step, entry, run=1)))
+    assert "begun; see its entries" in said
+    assert "not started" not in said

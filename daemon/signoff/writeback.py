@@ -25,7 +25,7 @@ from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, Un
 from signoff.flow import origin_id
 from signoff.form import FormRefused
 from signoff.ledger.entry import Event
-from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status, StepStatus
+from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status
 from signoff.note.splice import CannotSplice, section_items, set_keys, set_section, set_ticks
 from signoff.occurrences import first_begin
 from signoff.parts import Parts
@@ -105,7 +105,7 @@ def _marks(reading: observe.Reading, state: PlanState) -> dict[int, str]:
     for step in reading.plan.steps if reading.plan else ():
         known = state.steps.get(step.id)
         if step.checkbox is not None and known is not None:
-            marks[step.checkbox] = "x" if known.status is StepStatus.DONE else " "
+            marks[step.checkbox] = "x" if state.is_done(known) else " "
     return marks
 
 

@@ -6,7 +6,7 @@ from signoff.model import Folder, Method, StepState, StepStatus
 from signoff.say.block import callout, paragraphs, table
 from signoff.say.calls import calls, shell_word
 from signoff.say.escape import code, fenced, sentence
-from signoff.say.steps import name_of
+from signoff.say.steps import name_of, taken_back
 from signoff.say.view import Change, PlanView
 from signoff.say.words import advice, duration, joined, plural
 
@@ -108,15 +108,27 @@ def _what_it_makes(view: PlanView) -> str:
 
 def _what_was_called(view: PlanView) -> list[str]:
     """Of a plan that has begun: which steps are done, which are done again, and of which nobody knows."""
-    done = view.steps(StepStatus.DONE)
+    done = [step for step in view.steps(StepStatus.DONE) if view.state.is_done(step) and not step.undoes]
     again = [step for step in view.steps(StepStatus.PENDING) if step.reason and not step.attempts]
     said = [f"**Done already, not called again:** {_named(view, done)}."] if done else []
     said += [_about(view, step) for step in again[:MOST_NAMED]]
     if len(again) > MOST_NAMED:
         said.append(f"{plural(len(again) - MOST_NAMED, 'more step')} that ran before will be called again.")
+    if back := taken_back(view):
+        said.append(f"**Taken back:** {_named(view, back)}.")
+    if view.frozen is not None and view.frozen.on_failure != "continue" and (failed := _failed(view)):
+        ends = "what was done is taken back" if view.frozen.on_failure == "undo" else "nothing more is called"
+        said.append(f"**Failed already:** {_named(view, failed)}. If you approve, {ends}, and the plan ends.")
     if unknown := view.steps(StepStatus.UNKNOWN):
         said.append(f"**Not known:** {_named(view, unknown)}. You are asked before anything else runs.")
     return said
+
+
+def _failed(view: PlanView) -> list[StepState]:
+    """The failures that have stopped the plan."""
+    known = view.frozen.by_id if view.frozen is not None else {}
+    failed = view.steps(StepStatus.FAILED)
+    return [step for step in failed if step.id in known and not known[step.id].continue_on_error]
 
 
 def _named(view: PlanView, steps: list[StepState]) -> str:
