@@ -303,7 +303,7 @@ class Reconciler:
     def _still_gone(self, plan_id: str) -> None:
         if plan_id not in self.presence.paths and not self.closing:
             self.runs.inquiries.drop(plan_id)
-            self.runs.start(plan_id)  # the gate sees that there is no note
+            self.runs.start(plan_id, asleep=False)  # the gate sees that there is no note
             self.runs.look_at_dependents(plan_id)
 
     async def _refuse_file(self, path: str, error: UnsafeFile) -> None:
