@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from say_material import attempt, state
-from signoff.model import OutcomeClass, Status, StepState, StepStatus
+from say_material import attempt, frozen_plan, state
+from signoff.model import Call, FrozenStep, OutcomeClass, Status, StepState, StepStatus
 from signoff.say.failures import MOST_LISTED, class_of, failures_table
 from signoff.say.section import section
 from signoff.say.view import PlanView
@@ -80,3 +82,18 @@ def test_a_step_whose_entries_have_begun_is_not_said_to_be_not_started() -> None
     said = section(PlanView(state(Status.RUNNING, step, entry, run=1)))
     assert "begun; see its entries" in said
     assert "not started" not in said
+
+
+@pytest.mark.promise("1.5")
+def test_a_plan_that_was_stopped_while_it_was_taken_back_says_what_an_approval_leads_to_now() -> None:
+    call = Call("m", "t", {})
+    done = StepState("a", "A", "a", "m.t", status=StepStatus.DONE, attempts=[attempt()])
+    back = StepState("c:undo", "Take back: C", "m.t", "m.t", status=StepStatus.DONE, attempts=[attempt()])
+    known = state(Status.PENDING, done, failure("b"), replace(done, id="c", name="C"), back, run=1)
+    steps = [FrozenStep(name, "a", {}, (call,), undo=call) for name in ("a", "c", "b")]
+    said = section(PlanView(known, frozen_plan(*steps, on_failure="undo")))
+    assert "This plan has failed already. If you approve, what was done is taken back, and it ends." in said
+    assert "**Done already, not called again:** A." in said
+    assert "**Taken back:** C." in said
+    assert "**Failed already:** B." in said
+    assert "C (✓ done already)" not in said

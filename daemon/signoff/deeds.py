@@ -106,7 +106,8 @@ class Deeds:
         """
         path = sight.reading.path
         if decision.do is not Do.ASK:
-            self.asked.pop(path, None)
+            question = self.asked.pop(path, None)
+            decision = self._as_answered(decision, question, plan_id)
         if decision.do is Do.NOTHING:
             return
         if decision.do is Do.ASK and decision.error is not None:
@@ -117,6 +118,14 @@ class Deeds:
             return
         if plan_id is not None:
             await self._deed(decision.do)(plan_id, sight, decision)
+
+    def _as_answered(self, decision: Decision, question: NoteError | None, plan_id: str | None) -> Decision:
+        """Where a question answered itself by what was shown before, that is shown anew, without it."""
+        state = self._parts.state.plans.get(plan_id or "")
+        if question is None or state is None or decision != Decision(Do.PROJECT):
+            return decision
+        stands = state.status is Status.PENDING and state.reason == question.code
+        return Decision(Do.FREEZE) if stands else decision
 
     def _deed(self, do: Do) -> Callable[[str, observe.Sight, Decision], Awaitable[None]]:
         return {
@@ -140,7 +149,7 @@ class Deeds:
             self.asked[path] = error
             self._eyes.hint(path, after=MOVING)
             return
-        written = await self._writeback.ask(path, error)
+        written = await self._writeback.ask(path, error, plan_id)
         if written is None:
             self._eyes.hint(path, after=self._presence.quiet_in(path) + 0.01)
             return

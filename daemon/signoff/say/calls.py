@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from signoff.model import SURVIVES_ALL, Call, FrozenStep, StepStatus, Verification
+from signoff.model import SURVIVES_ALL, Call, FrozenStep, Verification
 from signoff.say.arguments import is_late, show_arguments
 from signoff.say.block import paragraphs, table
 from signoff.say.drawing import MOST_LATE_ITEMS, drawing
@@ -36,7 +36,7 @@ def _call(view: PlanView, number: int, step: FrozenStep) -> tuple[list[str], lis
     shown = show_arguments(view, first.arguments, label=label, secret=secret)
     state = view.state.steps.get(step.id)
     name = sentence(view.redactor.text(state.name)) if state and state.name else code(step.id)
-    if state is not None and state.status is StepStatus.DONE:
+    if state is not None and view.state.is_done(state):
         name = f"{name} (✓ done already)"
     row = [str(number), name, code(first.name), shown.brief, _risk(view, step)]
     more = [*shown.below]

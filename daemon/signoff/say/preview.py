@@ -96,10 +96,15 @@ def _what_it_makes(view: PlanView) -> str:
     if view.frozen is None:
         return f"{risk} The stored content of this plan is gone, so it cannot run."
     count = len(view.frozen.steps)
-    kept = sum(step.id in view.frozen.by_id for step in view.steps(StepStatus.DONE))
+    kept = sum(
+        step.id in view.frozen.by_id and view.state.is_done(step) for step in view.state.steps.values()
+    )
     order = (
         "" if count < 2 else ", side by side" if view.frozen.mode == "parallel" else ", one after the other"
     )
+    if _has_failed(view):
+        ends = "what was done is taken back" if view.frozen.on_failure == "undo" else "nothing more is called"
+        return f"This plan has failed already. If you approve, {ends}, and it ends. {risk}"
     makes = f"If you approve, {plural(count, 'step')} will run{order}, exactly as shown here."
     if kept:
         makes += f" Of these, {kept} {'is' if kept == 1 else 'are'} done already and will not run again."
@@ -116,19 +121,22 @@ def _what_was_called(view: PlanView) -> list[str]:
         said.append(f"{plural(len(again) - MOST_NAMED, 'more step')} that ran before will be called again.")
     if back := taken_back(view):
         said.append(f"**Taken back:** {_named(view, back)}.")
-    if view.frozen is not None and view.frozen.on_failure != "continue" and (failed := _failed(view)):
-        ends = "what was done is taken back" if view.frozen.on_failure == "undo" else "nothing more is called"
-        said.append(f"**Failed already:** {_named(view, failed)}. If you approve, {ends}, and the plan ends.")
+    if failed := [step for step in view.steps(StepStatus.FAILED) if not step.undoes]:
+        said.append(f"**Failed already:** {_named(view, failed)}.")
     if unknown := view.steps(StepStatus.UNKNOWN):
         said.append(f"**Not known:** {_named(view, unknown)}. You are asked before anything else runs.")
     return said
 
 
-def _failed(view: PlanView) -> list[StepState]:
-    """The failures that have stopped the plan."""
-    known = view.frozen.by_id if view.frozen is not None else {}
-    failed = view.steps(StepStatus.FAILED)
-    return [step for step in failed if step.id in known and not known[step.id].continue_on_error]
+def _has_failed(view: PlanView) -> bool:
+    """Did a step fail and stop the plan, with none that runs after a failure?"""
+    if view.frozen is None or view.frozen.on_failure == "continue":
+        return False
+    known = view.frozen.by_id
+    failed = [step.id for step in view.steps(StepStatus.FAILED) if step.id in known]
+    return not all(known[name].continue_on_error for name in failed) and not any(
+        step.survives for step in view.frozen.steps
+    )
 
 
 def _named(view: PlanView, steps: list[StepState]) -> str:
