@@ -197,7 +197,7 @@ class Errands:
                 moved = self._parts.vault.move(path, Folder.INBOX)
                 self._reconciler.presence.forget(path)
                 self._reconciler.look_anew(moved)
-        return "It is shown for approval again."
+        return "Its note is in the inbox; it is checked there and shown for approval again."
 
     def _path_of(self, plan: PlanState) -> str:
         return self._reconciler.presence.paths.get(plan.id, plan.path)

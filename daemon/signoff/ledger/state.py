@@ -448,6 +448,8 @@ def _returned(plan: PlanState, entry: Entry) -> None:
     for step in plan.steps.values():
         if step.status in {StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED}:
             step.status = StepStatus.PENDING
+            step.reason = step.message = ""  # it is looked at afresh
+            step.until = None
 
 
 def _finished(plan: PlanState, entry: Entry) -> None:

@@ -44,7 +44,8 @@ def _state(view: PlanView, step: StepState) -> str:
         said.append("taken back")
     if len(step.attempts) > 1:
         said.append(plural(len(step.attempts), "attempt"))
-    return "; ".join(part for part in said if part)
+    parts = [part for part in said if part]
+    return "; ".join([*(part.removesuffix(".") for part in parts[:-1]), *parts[-1:]])
 
 
 def _stands(view: PlanView, step: StepState) -> str:
