@@ -159,3 +159,17 @@ def test_a_list_without_items_is_done_at_once_and_lets_the_rest_go_on() -> None:
     assert flow.unfold(empty, []) == ()
     assert flow.statuses["a"] is DONE
     assert [step.id for step in flow.due(NOW, set())] == ["b"]
+
+
+@pytest.mark.promise("7")
+def test_what_needed_another_step_is_taken_back_before_it_wherever_the_two_stand_in_the_plan() -> None:
+    late = FrozenStep("late", "s.t", {}, (CALL,), needs=("early",), undo=CALL)
+    early = FrozenStep("early", "s.t", {}, (CALL,), undo=CALL)
+    broken = FrozenStep("broken", "s.t", {}, (CALL,), needs=("late",))
+    plan = FrozenPlan("p", "d", {}, (late, early, broken), {}, mode="parallel", on_failure="undo")
+    stands = {"late": DONE, "early": DONE, "broken": FAILED}
+    known = [StepState(name, name, "s.t", "s.t", status=status) for name, status in stands.items()]
+
+    undone = Flow.of(plan, state(Status.RUNNING, *known)).take_back()
+
+    assert [step.id for step in undone] == ["late:undo", "early:undo"]

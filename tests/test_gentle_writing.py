@@ -142,6 +142,31 @@ def test_a_quoted_remark_in_the_section_survives_a_kill_and_a_restart(house: Hou
     assert "waiting for your approval" not in done
 
 
+@pytest.mark.promise("1.5")
+@pytest.mark.parametrize("corrected", ["as it was", "otherwise"])
+def test_a_question_that_was_answered_leaves_nothing_of_itself_in_the_note(
+    house: House, corrected: str
+) -> None:
+    word = house.word()
+    note = house.shown(word)
+    house.edit(note, "action: stub.record", "action: stub.nope")
+    house.await_note(note.name, "Pending_Approval", "this plan needs a correction")
+    text = note.read_text()
+    place = text.index("> When you have corrected")
+    house._save(note, f"{text[:place]}> a remark {word}\n{text[place:]}".encode())
+    house.edit(
+        note, "action: stub.nope", "action: stub.record" if corrected == "as it was" else "action: stub.put"
+    )
+
+    house.await_shown(word, times=2)
+
+    said = house.await_note(note.name, "Pending_Approval", "waiting for your approval").read_text()
+    assert "When you have corrected" not in said
+    assert "needs a correction" not in said
+    assert "unknown-tool" not in said
+    assert f"a remark {word}" in said
+
+
 def test_a_note_is_left_alone_for_a_second_after_it_was_saved(house: House) -> None:
     word = house.word()
     path = house.vault / "Inbox" / f"{word}.md"

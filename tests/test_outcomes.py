@@ -293,7 +293,25 @@ def test_a_rate_limit_makes_the_plan_wait_as_long_as_the_server_says_also_over_a
     house.await_note("Long.md", "Approved", "status: waiting")
     assert known(house, "Long.md").until == until
     assert len(house.calls()) == 1
-    assert "Next:" in note.read_text()
+    stands = next(line for line in note.read_text().splitlines() if "Waits until: " in line)
+    assert "`stub.rate` is limited in how often it may be called" in stands
+
+
+@pytest.mark.promise("6")
+@pytest.mark.parametrize("front", ["", "run_at: 2099-01-01T09:00:00Z", "schedule: 0 9 1 1 *"])
+def test_a_plan_whose_note_is_deleted_while_it_waits_for_a_time_is_cancelled_then_and_not_at_that_time(
+    project: Callable[..., Project], front: str
+) -> None:
+    house = project(settings=FAST).start()
+    house.policy("requires:\n  medium: {method: edit, ttl: 36500d}\n")
+    note = house.pending("A.md", plan(step("stub.rate", text="Rate limit exceeded"), front=front))
+    house.approve(note)
+    waiting = house.await_note("A.md", "Approved", "next_run:")
+    house.await_entry("moved", plan=known(house, "A.md").id)
+
+    waiting.unlink()
+
+    assert house.await_entry("finished").data["status"] == "cancelled"
 
 
 @pytest.mark.promise("7")

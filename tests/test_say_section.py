@@ -183,7 +183,9 @@ def test_the_preview_shows_fallback_and_undo_calls_with_their_own_arguments() ->
         'if `mail` cannot be reached, `gmail.send_message` is called instead: `recipient` = `"a@b.example"`, '
         "`text` = the same as `body`"
     ) in said
-    assert "if a later step fails, it is taken back with `mail.recall`: `id` = `7`" in said
+    assert (
+        "if a later step fails, it is taken back where `mail` did it, with `mail.recall`: `id` = `7`" in said
+    )
 
 
 @pytest.mark.promise("9")

@@ -47,6 +47,7 @@ CODES = [
     "outcome-unknown",
     "tool-refused",
     "not-sent",
+    "done-elsewhere",
     "answer-needed",
     "answer-unfit",
     "answer-unclear",

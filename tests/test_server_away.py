@@ -192,3 +192,30 @@ def test_an_answer_from_the_cache_says_so_and_how_old_it_is(project: Callable[..
     assert "Step 1 answered (answer from the cache, " in text
     assert " old" in house.signoff("show", house.front(house.vault / "Done" / "B.md")["id"]).stdout
     assert [entry.data.get("cached_at") is not None for entry in house.entries("outcome")] == [False, True]
+
+
+@pytest.mark.promise("7")
+def test_what_a_fallback_did_is_not_taken_back_at_the_server_that_did_not_do_it(
+    project: Callable[..., Project],
+) -> None:
+    house = project(settings=FAST)
+    house.set_servers({"stub": switched(house), "other": house.stub(name="other")})
+    house.actions(
+        "book:\n  tools: [{tool: stub.record}, {tool: other.record}]\n"
+        "  undo: {tool: stub.put, with: {text: 'no ${{ result.text }}'}}\n"
+    )
+    house.start()
+    book, broken = "action: book\nwith: {text: room}\n", "action: other.fail\nwith: {text: broken}\n"
+    note = house.pending("A.md", plan(book, broken, front="on_failure: undo"))
+    assert "where `stub` did it" in note.read_text()
+    house.stop()
+    take_away(house)
+    house.start()
+    house.approve(note)
+
+    failed = house.await_note("A.md", "Failed", "status: failed").read_text()
+
+    assert texts(house, "other") == ["room", "broken"]
+    assert "Step 1 was carried out by `other.record`" in failed
+    bring_back(house)
+    assert not house.calls(), "what `other` did was taken back at `stub`"

@@ -257,3 +257,18 @@ def test_freezing_again_voids_approvals_and_counts_on() -> None:
 def test_a_run_that_goes_on_after_a_restart_is_the_same_run() -> None:
     plan = running(entry(6, "started", digest="d1", data={"resumed": True}))
     assert plan.run == 1
+
+
+@pytest.mark.promise("1.5")
+@pytest.mark.parametrize("status", ["waiting", "skipped"])
+def test_of_a_step_that_is_looked_at_afresh_nothing_is_said_that_held_before(status: str) -> None:
+    before = {"status": status, "reason": "condition-false", "message": "Skipped.", "until": LATER}
+    found = fold(
+        [
+            entry(1, "frozen", digest="d", data={"steps": [{"id": "a"}]}),
+            entry(2, "step", step="a", data=before),
+            entry(3, "returned", data={"reason": "revoked"}),
+        ]
+    )
+    step = found.plans["p"].steps["a"]
+    assert (step.status, step.reason, step.message, step.until) == (StepStatus.PENDING, "", "", None)

@@ -337,6 +337,11 @@ def test_an_undo_that_fails_stops_the_taking_back_and_the_note_says_what_was_not
     assert texts(house) == ["a", "b", "c", "no", "undo c", "undo b"]
     assert "2 steps failed. By class: 2 refused by the server." in text
     assert "Take back: Step 2" in text
+    assert (
+        "**Done:** Step 1 and Step 2. **Taken back:** Step 3. **Not taken back:** Step 2 and Step 1." in text
+    )
+    assert "progress: 2/4" in text
+    assert "3. [ ] Step 3" in text, "it is ticked although it was taken back"
 
 
 @pytest.mark.promise("7")

@@ -43,8 +43,8 @@ async def test_a_question_about_a_server_is_looked_at_again_when_it_came_while_t
         save(tmp_path / "vault" / "Inbox" / "plan.md", NOTE)
         asked = made.writeback.ask
 
-        async def ask(path, error: NoteError):
-            written = await asked(path, error)
+        async def ask(path, error: NoteError, plan_id):
+            written = await asked(path, error, plan_id)
             made._parts.servers.there = True
             made.servers_changed()  # before it is known that the question was put
             return written

@@ -25,6 +25,7 @@ from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
 from signoff.freezing import frozen_event, require_harmless_verify, require_not_denied, require_writable
 from signoff.gesture import NoteFacts, Stance, stance_on_pending
+from signoff.kept import Kept
 from signoff.ledger.entry import Event
 from signoff.ledger.state import history
 from signoff.model import (
@@ -63,6 +64,8 @@ class Eyes(Protocol):
 
 MOVING = 1.5
 """Seconds in which a copy is expected to be the note itself: sync tools move by copying, then deleting."""
+COPY_CODES = frozenset({"duplicate-id", "consumed"})
+"""Questions in a note that carries the id of another one, which may be the place it is just moved from."""
 TAKEN_BACK = frozenset(
     {"revoked", "refused-by-gesture", "limits-violated", "definition-changed", "answer-missing"}
 )
@@ -103,7 +106,8 @@ class Deeds:
         """
         path = sight.reading.path
         if decision.do is not Do.ASK:
-            self.asked.pop(path, None)
+            question = self.asked.pop(path, None)
+            decision = self._as_answered(decision, question, plan_id)
         if decision.do is Do.NOTHING:
             return
         if decision.do is Do.ASK and decision.error is not None:
@@ -114,6 +118,14 @@ class Deeds:
             return
         if plan_id is not None:
             await self._deed(decision.do)(plan_id, sight, decision)
+
+    def _as_answered(self, decision: Decision, question: NoteError | None, plan_id: str | None) -> Decision:
+        """Where a question answered itself by what was shown before, that is shown anew, without it."""
+        state = self._parts.state.plans.get(plan_id or "")
+        if question is None or state is None or decision != Decision(Do.PROJECT):
+            return decision
+        stands = state.status is Status.PENDING and state.reason == question.code
+        return Decision(Do.FREEZE) if stands else decision
 
     def _deed(self, do: Do) -> Callable[[str, observe.Sight, Decision], Awaitable[None]]:
         return {
@@ -133,11 +145,11 @@ class Deeds:
         if error.code == "server-unavailable" and self._connecting(error):
             self.asked[path] = error
             return  # it is starting: the question may answer itself in a moment
-        if error.code == "duplicate-id" and path not in self.asked:
+        if error.code in COPY_CODES and path not in self.asked:
             self.asked[path] = error
             self._eyes.hint(path, after=MOVING)
             return
-        written = await self._writeback.ask(path, error)
+        written = await self._writeback.ask(path, error, plan_id)
         if written is None:
             self._eyes.hint(path, after=self._presence.quiet_in(path) + 0.01)
             return
@@ -186,13 +198,15 @@ class Deeds:
             require_harmless_verify(frozen, plan, self._parts.rules.policy.trusted_servers)
             self._require_within_limits(frozen, plan)
             expires = self._note_expiry(plan)
+            before = self._parts.state.plans.get(plan_id)
+            former = self._presence.frozen(before.digest) if before else None
+            if before is not None:
+                Kept(before, former, frozen).require_answered()
         except NoteError as error:
             await self._ask(reading.path, error, plan_id)
             return
         await asyncio.to_thread(self._parts.blobs.put, blob(frozen))
         self._presence.remember_frozen(frozen)
-        before = self._parts.state.plans.get(plan_id)
-        former = self._presence.frozen(before.digest) if before else None
         event = frozen_event(
             reading.path,
             plan,
@@ -449,6 +463,7 @@ class Deeds:
         if state.status in LIVE:
             await self.go_on(plan_id)
         else:
+            self._eyes.look_anew(self._presence.paths.get(plan_id, state.path))  # it may wait for this answer
             self._writeback.soon(plan_id)
 
     async def _answer(self, plan_id: str, sight: observe.Sight, _: Decision) -> None:

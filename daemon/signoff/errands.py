@@ -182,14 +182,34 @@ class Errands:
             raise RequestRefused(
                 f"The plan is {plan.status.value}: there is nothing to retry.", code="not-failed"
             )
-        path = self._reconciler.presence.paths.get(plan.id, plan.path)
-        if self._parts.vault.stamp(path) is None:
-            raise RequestRefused(f"The note of this plan is not at {path} any more.", code="note-gone")
-        if self._parts.vault.kind_of(path) is not Folder.INBOX:
-            moved = self._parts.vault.move(path, Folder.INBOX)
-            self._reconciler.presence.forget(path)
-            self._reconciler.look_anew(moved)
-        return "It is shown for approval again."
+        if self._parts.vault.stamp(self._path_of(plan)) is None:
+            raise RequestRefused(
+                f"The note of this plan is not at {self._path_of(plan)} any more.", code="note-gone"
+            )
+        if not await self._is_in_place(plan):
+            raise RequestRefused(
+                "Somebody is editing the note of this plan just now. Try again in a moment.",
+                code="note-changed",
+            )
+        async with self._reconciler.lock(plan.id):
+            path = self._path_of(plan)
+            if self._parts.vault.kind_of(path) is not Folder.INBOX:
+                moved = self._parts.vault.move(path, Folder.INBOX)
+                self._reconciler.presence.forget(path)
+                self._reconciler.look_anew(moved)
+        return "Its note is in the inbox; it is checked there and shown for approval again."
+
+    def _path_of(self, plan: PlanState) -> str:
+        return self._reconciler.presence.paths.get(plan.id, plan.path)
+
+    async def _is_in_place(self, plan: PlanState) -> bool:
+        """Does the note lie where its plan's end has put it? Until then, where it lies says nothing new."""
+        for _ in range(40):
+            async with self._reconciler.lock(plan.id):
+                if await self._reconciler.writeback.project(plan.id) or plan.id in self._parts.state.ended:
+                    return True
+            await asyncio.sleep(0.1)  # somebody has just saved the note: it is left alone for a second
+        return False
 
 
 def _said(request: Request) -> tuple[int, Said]:

@@ -7,7 +7,8 @@ is due. It knows three kinds of things to call:
 * an item of a step with `for_each`, called `step[0]`, `step[1]` and so on: one call each. The step has
   ended when its items have; it is done when all of them are;
 * the undo of a finished step, called `step:undo`, or of an item, `step[0]:undo`, in reverse order, where
-  the plan failed and says `on_failure: undo`. An undo that fails stops the taking back.
+  the plan failed and says `on_failure: undo`: what needed another step goes before it, wherever the two
+  stand in the plan. An undo that fails stops the taking back.
 
 In the sequential mode no two calls of a plan are under way at the same time, items included.
 """
@@ -355,7 +356,7 @@ class Flow:
             return ()
         done = [
             called
-            for step in reversed(self.plan.steps)
+            for step in reversed(self.standing.in_order)
             if step.undo is not None
             for called in reversed(self.members.get(step.id, (step,)))
             if self.statuses[called.id] is StepStatus.DONE

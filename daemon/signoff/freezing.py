@@ -7,26 +7,12 @@ the note later.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
-from typing import cast
 
-from signoff.canonical import canonical
 from signoff.decide import Decision
 from signoff.errors import NoteError
-from signoff.flow import is_follow_up, is_undo, item_id, origin_id, taken_back, undo_id
+from signoff.kept import Kept
 from signoff.ledger.entry import Event
-from signoff.model import (
-    Assessment,
-    FrozenPlan,
-    FrozenStep,
-    Json,
-    JsonObject,
-    Plan,
-    PlanState,
-    Status,
-    StepState,
-    StepStatus,
-)
+from signoff.model import Assessment, FrozenPlan, Json, JsonObject, Plan, PlanState, Status
 from signoff.note.splice import CannotSplice, set_keys
 
 
@@ -118,14 +104,12 @@ def frozen_event(
         decision: why it is frozen, where something was refused.
         note: SHA-256 of the note's bytes; they are no gesture on what is shown from now on.
 
-    A step that has finished stays finished where it still asks for the same, and an item of a list that has
-    changed where the list still has its value; one whose outcome is
-    unknown stays unknown whatever it asks for now, since nobody has said yet what happened.
+    What was done before stays done, as `signoff.kept` has it.
     """
     risks = {entry.step: entry.risk.value for entry in assessment.steps}
     names = {step.id: step.name for step in plan.steps}
     needs = assessment.requirement
-    old = {step.id: step for step in former.steps} if former else {}
+    kept = None if before is None else Kept(before, former, frozen)
     steps: list[Json] = []
     for step in frozen.steps:
         item: JsonObject = {
@@ -135,18 +119,8 @@ def frozen_event(
             "call": step.calls[0].name,
             "risk": risks.get(step.id, "medium"),
         }
-        same = old.get(step.id) == step
-        known = before.steps.get(step.id) if before else None
-        if before is not None and known is not None:
-            whole = same and _is_whole(before, step.id)
-            if _is_kept(known, same=whole):
-                item["kept"] = _kept(known)
-        steps.append(item)
-        former_step = old.get(step.id)
-        if before is not None and former_step is not None and _is_other_list(before, former_step, step):
-            steps.extend(_kept_values(before, former_step, step))
-        else:
-            steps.extend(_kept_items(before, step.id, same=same))
+        steps.append(item if kept is None else item | kept.step(step))
+        steps.extend(() if kept is None else kept.entries(step))
     changed = before is not None and before.digest != frozen.digest
     data: JsonObject = {
         "path": path,
@@ -185,91 +159,3 @@ def _spent(before: PlanState | None) -> frozenset[str]:
         return frozenset()
     by_text = before.note_at_approval is not None and before.gesture_at_approval in {"status", "tick"}
     return before.spent | ({before.note_at_approval} if by_text and before.note_at_approval else frozenset())
-
-
-def _is_undone(before: PlanState, called: str) -> bool:
-    """Was this step or item done and then undone?"""
-    undo = before.steps.get(undo_id(called))
-    return undo is not None and undo.status is StepStatus.DONE
-
-
-def _is_whole(before: PlanState, step: str) -> bool:
-    """Is a step as it was done? Where it, or one of its items, was undone, it is to be done again."""
-    undos = (each.id for each in before.steps.values() if is_undo(each.id) and origin_id(each.id) == step)
-    return not any(_is_undone(before, taken_back(undo)) for undo in undos)
-
-
-def _kept_items(before: PlanState | None, step: str, *, same: bool) -> list[Json]:
-    """The items of a step with `for_each` that are done, or unknown, already; and undos of it."""
-    kept: list[Json] = []
-    if before is None:
-        return kept
-    for known in before.steps.values():
-        belongs = known.id != step and origin_id(known.id) == step
-        undone = is_follow_up(known.id) or _is_undone(before, known.id)
-        if belongs and _is_kept(known, same=same and not undone):
-            named: JsonObject = {
-                "id": known.id,
-                "name": known.name,
-                "action": known.action,
-                "call": known.call,
-                "risk": known.risk,
-                "kept": _kept(known),
-            }
-            kept.append(named)
-    return kept
-
-
-def _is_other_list(before: PlanState, former: FrozenStep, step: FrozenStep) -> bool:
-    """Has only the list of a step with `for_each` changed, and is nothing unknown or taken back of it?"""
-    lists = isinstance(former.for_each, list) and isinstance(step.for_each, list)
-    if not lists or former.for_each == step.for_each or replace(former, for_each=step.for_each) != step:
-        return False
-    own = [known for known in before.steps.values() if origin_id(known.id) == step.id]
-    return not any(known.status is StepStatus.UNKNOWN or is_follow_up(known.id) for known in own)
-
-
-def _kept_values(before: PlanState, former: FrozenStep, step: FrozenStep) -> list[Json]:
-    """The items of a changed list that were done for the same value, each once, wherever they stand now."""
-    done: dict[bytes, list[StepState]] = {}
-    for number, value in enumerate(cast("list[Json]", former.for_each)):
-        known = before.steps.get(item_id(step.id, number))
-        if known is not None and known.status is StepStatus.DONE:
-            done.setdefault(canonical(value), []).append(known)
-    kept: list[Json] = []
-    values = cast("list[Json]", step.for_each)
-    name = before.steps[step.id].name
-    for number, value in enumerate(values):
-        if same := done.get(canonical(value)):
-            known = same.pop(0)
-            kept.append(
-                {
-                    "id": item_id(step.id, number),
-                    "name": f"{name} ({number + 1} of {len(values)})",
-                    "action": known.action,
-                    "call": known.call,
-                    "risk": known.risk,
-                    "kept": _kept(known),
-                }
-            )
-    return kept
-
-
-def _is_kept(step: StepState, *, same: bool) -> bool:
-    return step.status is StepStatus.UNKNOWN or (step.status is StepStatus.DONE and same)
-
-
-def _kept(step: StepState) -> JsonObject:
-    last = step.attempts[-1] if step.attempts else None
-    kept: JsonObject = {"status": step.status.value}
-    if last is not None:
-        kept |= {
-            "attempt": last.number,
-            "server": last.server,
-            "tool": last.tool,
-            "started": last.started,
-            "ended": last.ended,
-            "result": last.result,
-            "summary": last.summary,
-        }
-    return kept

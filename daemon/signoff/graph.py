@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import heapify, heappop, heappush
 
 from signoff.model import SURVIVES_ALL, FrozenPlan, FrozenStep, Status, StepStatus
 
@@ -43,7 +44,11 @@ def survives(step: FrozenStep, other: str) -> bool:
 
 
 class Standing:
-    """Where the steps of a plan stand, and what follows from it."""
+    """Where the steps of a plan stand, and what follows from it.
+
+    Attributes:
+        in_order: the steps with each after those that it needs, else as they stand in the plan.
+    """
 
     def __init__(self, plan: FrozenPlan, statuses: Mapping[str, StepStatus]) -> None:
         self.plan = plan
@@ -55,7 +60,9 @@ class Standing:
             for other in needs:
                 self._followers[other].append(number)
         order = range(len(plan.steps))
-        self._survivors = [number for number in self._in_order() if plan.steps[number].survives]
+        ordered = self._in_order()
+        self.in_order = tuple(plan.steps[number] for number in ordered)
+        self._survivors = [number for number in ordered if plan.steps[number].survives]
         self._status = [statuses[step.id] for step in plan.steps]
         answers = [[self._answer(number, other) for other in self._needs[number]] for number in order]
         self._awaited = [each.count(None) for each in answers]
@@ -191,14 +198,17 @@ class Standing:
         return None if first is None or self._status[first] is StepStatus.RUNNING else first
 
     def _in_order(self) -> list[int]:
-        """The steps with each after those that it needs; steps in a circle are in no order, and left out."""
+        """The steps with each after those that it needs, else as in the plan; circles are left out."""
         missing = [len(needs) for needs in self._needs]
-        order = [number for number, count in enumerate(missing) if count == 0]
-        for number in order:  # it grows meanwhile
+        free = [number for number, count in enumerate(missing) if count == 0]
+        heapify(free)
+        order: list[int] = []
+        while free:
+            order.append(number := heappop(free))
             for follower in self._followers[number]:
                 missing[follower] -= 1
                 if missing[follower] == 0:
-                    order.append(follower)
+                    heappush(free, follower)
         return order
 
     # ------------------------------------------------------------ after a failure that halted the plan

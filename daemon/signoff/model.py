@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import count, takewhile
 from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -527,6 +528,11 @@ class StepState:
         """Is it the call that answers what became of another one, and none of the plan's own?"""
         return self.id.endswith(":verify")
 
+    @property
+    def undoes(self) -> str:
+        """The id of the step or item that this call takes back; empty where it is no such call."""
+        return self.id.removesuffix(":undo") if self.id.endswith(":undo") else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -605,6 +611,17 @@ class PlanState:
     def verifying(self, step: str) -> StepState | None:
         """The call that was to answer what became of a step, where there is one."""
         return self.steps.get(f"{step}:verify")
+
+    def is_done(self, step: StepState) -> bool:
+        """Is a step or item done, and neither it nor one of its items was taken back since?"""
+        return step.status is StepStatus.DONE and not self._is_taken_back(step.id)
+
+    def _is_taken_back(self, called: str) -> bool:
+        undo = self.steps.get(f"{called}:undo")
+        if undo is not None and undo.status is StepStatus.DONE:
+            return True
+        items = (f"{called}[{number}]" for number in count())
+        return any(map(self._is_taken_back, takewhile(self.steps.__contains__, items)))
 
     @property
     def approvals_end(self) -> datetime:

@@ -14,7 +14,7 @@ from loguru import logger
 
 from signoff import observe
 from signoff.decide import Known, decide
-from signoff.deeds import Deeds
+from signoff.deeds import COPY_CODES, Deeds
 from signoff.errors import LedgerError, NoteError, SignoffError, UnsafeFile
 from signoff.ledger.entry import Entry
 from signoff.model import LIVE, PlanState, Status
@@ -298,12 +298,12 @@ class Reconciler:
 
     def _look_at_copies(self) -> None:
         """A note is gone: what was a copy of it may be the note itself, moved by a sync tool."""
-        self._ask_again(lambda error: error.code == "duplicate-id")
+        self._ask_again(lambda error: error.code in COPY_CODES)
 
     def _still_gone(self, plan_id: str) -> None:
         if plan_id not in self.presence.paths and not self.closing:
             self.runs.inquiries.drop(plan_id)
-            self.runs.start(plan_id)  # the gate sees that there is no note
+            self.runs.start(plan_id, asleep=False)  # the gate sees that there is no note
             self.runs.look_at_dependents(plan_id)
 
     async def _refuse_file(self, path: str, error: UnsafeFile) -> None:

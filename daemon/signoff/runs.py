@@ -317,6 +317,7 @@ class Runs:
             frozen is None
             or frozen.run_at is None
             or state.last_due
+            or plan_id not in self._presence.paths  # for the gate to see
             or any(step.attempts for step in state.steps.values())
         ):
             return False
@@ -365,7 +366,10 @@ class Runs:
 
     async def _wait_to_be_known(self, plan_id: str, data: JsonObject) -> None:
         """The server does not take our credentials: no call leaves until it may have changed."""
-        until = max(self._locked_out.values(), default=self._presence.now())
+        frozen = self._presence.frozen(self._parts.state.plans[plan_id].digest)
+        servers = {pin.partition(".")[0] for pin in frozen.pins} if frozen else set()
+        ends = [end for server, end in self._locked_out.items() if server in servers]
+        until = max(ends, default=self._presence.now())
         data["until"] = until.isoformat(timespec="milliseconds")
         await self.record([Event("waiting", plan=plan_id, data=data)])
         if self.clock is not None:

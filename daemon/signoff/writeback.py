@@ -25,8 +25,8 @@ from signoff.errors import LedgerError, NoteChanged, NoteError, SignoffError, Un
 from signoff.flow import origin_id
 from signoff.form import FormRefused
 from signoff.ledger.entry import Event
-from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status, StepStatus
-from signoff.note.splice import CannotSplice, section_items, set_keys, set_section, set_ticks
+from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status
+from signoff.note.splice import CannotSplice, section_items, section_of, set_keys, set_section, set_ticks
 from signoff.occurrences import first_begin
 from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
@@ -90,13 +90,19 @@ def projected(
     return set_section(set_keys(data, keys), section(view) if told is None else told, previous=previous)
 
 
-def questioned(data: bytes, error: SignoffError) -> bytes:
-    """The note with a question or refusal written into it, nothing else changed. Pure."""
+def questioned(data: bytes, error: SignoffError, previous: str | None = None) -> bytes:
+    """The note with a question or refusal written into it, nothing else changed. Pure.
+
+    Args:
+        data, error: the note, and what to write.
+        previous: what stood in the section by the daemon's hand; None where that is not known.
+    """
     with contextlib.suppress(CannotSplice):  # broken front matter is not touched: the section says why
         keyed = set_keys(data, question_keys(error))
         moved = where_it_stands(error, data, keyed)
         error, data = moved, set_keys(data, question_keys(moved))
-    return set_section(data, question_section(error), previous=None)
+    told = question_section(error)
+    return set_section(data, told, previous=None if previous is None else f"{previous}\n{told}")
 
 
 def _marks(reading: observe.Reading, state: PlanState) -> dict[int, str]:
@@ -105,7 +111,7 @@ def _marks(reading: observe.Reading, state: PlanState) -> dict[int, str]:
     for step in reading.plan.steps if reading.plan else ():
         known = state.steps.get(step.id)
         if step.checkbox is not None and known is not None:
-            marks[step.checkbox] = "x" if known.status is StepStatus.DONE else " "
+            marks[step.checkbox] = "x" if state.is_done(known) else " "
     return marks
 
 
@@ -449,8 +455,13 @@ class WriteBack:
         """Know again what the note of a plan says that has ended for good."""
         self._presence.said.done(state.id, section(self.view(state)))
 
-    async def ask(self, path: str, error: NoteError) -> bool | None:
-        """Write a question into a note; True where it was not there yet, None where it must wait."""
+    async def ask(self, path: str, error: NoteError, plan_id: str | None = None) -> bool | None:
+        """Write a question into a note; True where it was not there yet, None where it must wait.
+
+        Args:
+            path, error: which note, and what.
+            plan_id: the plan that it is the note, or a copy of the note, of.
+        """
         if self._presence.quiet_in(path) > 0:
             return None
         try:
@@ -459,15 +470,21 @@ class WriteBack:
             return False
         if self._presence.stamps.get(path) != stamp:
             return None  # it was changed since it was looked at: the question may be answered
-        new = questioned(data, error)
+        own = plan_id if plan_id is not None and self._presence.paths.get(plan_id) == path else None
+        new = questioned(data, error, self._presence.said.so_far(own) if own else None)
         if new == data:
             return False
+        told = section_of(new) or ""
         try:
             with self._taken(path):
+                if own is not None:
+                    self._presence.said.about_to(own, told)
                 stamp = await asyncio.to_thread(self._parts.vault.write, path, new, expect=data)
                 self._presence.own_write(path, stamp)
         except (NoteChanged, FileNotFoundError):
             return None
+        if own is not None:
+            self._presence.said.done(own, told)
         return True
 
 

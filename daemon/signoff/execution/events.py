@@ -45,9 +45,8 @@ class Events:
         step = min(waits, key=lambda name: waits[name])
         reason, message = self._said_of(step, unrecorded)
         data: JsonObject = {"reason": reason, "step": step, "until": stamp(until)}
-        if reason == SERVER_AWAY or is_verify(step):
-            data["message"] = message
-        else:
+        data["message"] = message
+        if reason != SERVER_AWAY and not is_verify(step):
             last = self.flow.attempts[step][-1]
             data["reason"] = last.outcome.value.replace("_", "-") if last.outcome else "waiting"
         return self._event("waiting", data)

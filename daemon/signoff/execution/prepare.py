@@ -10,9 +10,9 @@ from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution.events import text_of
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
-from signoff.flow import Flow, is_verify, origin_id
+from signoff.flow import Flow, is_undo, is_verify, origin_id, taken_back
 from signoff.ledger.entry import Event
-from signoff.model import Call, FrozenStep, JsonObject
+from signoff.model import Call, FrozenStep, JsonObject, OutcomeClass
 from signoff.sequel import call_after_wait, in_doubt, next_call
 
 
@@ -31,6 +31,8 @@ def prepare(
     """
     plan = flow.plan
     attempts = flow.attempts[step.id]
+    if is_undo(step.id):
+        _require_done_there(world, flow, step)
     terms = world.terms(plan, step)
     chosen = step.calls[index := _choice(world, flow, step, terms)]
     approved.require(origin_id(step.id), chosen)
@@ -95,6 +97,27 @@ def absence(world: World, step: FrozenStep) -> str:
     """What is wrong with each server of a step; empty where one of them is there."""
     said = {call.server: world.away(call.server) for call in step.calls}
     return " ".join(said.values()) if all(said.values()) else ""
+
+
+def _require_done_there(world: World, flow: Flow, undo: FrozenStep) -> None:
+    """What one server did is not taken back at another that might have done it, and did not.
+
+    Raises:
+        SignoffError: `done-elsewhere`.
+    """
+    origin = taken_back(undo.id)
+    attempts = reversed(flow.attempts[origin])
+    done = next((made for made in attempts if made.outcome is OutcomeClass.DONE or made.resolved), None)
+    there = undo.calls[0].server
+    may_do_it = {call.server for call in flow.called(origin).calls}
+    if done is None or done.server == there or there not in may_do_it:
+        return
+    name = world.state_of(flow.plan.id).steps[origin].name
+    raise SignoffError(
+        f"{name} was carried out by `{done.server}.{done.tool}`, and `{undo.calls[0].name}` takes back only "
+        f"what `{there}` did. Nothing was called.",
+        code="done-elsewhere",
+    )
 
 
 def _with_key(call: Call, terms: CallTerms, index: int, key: str) -> Call:

@@ -8,9 +8,10 @@ their details are folded again from the log when somebody asks (`history`).
 Events about plans, and what their `data` holds:
 
 ============  ==================================================================================
-frozen        path, title, steps [{id, name, action, call, risk, kept}], risk, needs, proposed_by,
-              priority, expires, replaces [digest], spent [SHA-256 of notes]; `kept`: a step that is
-              done or unknown already. Of a run of a repeating plan also parent, due, missed
+frozen        path, title, steps [{id, name, action, call, risk, kept, reason, message}], risk, needs,
+              proposed_by, priority, expires, replaces [digest], spent [SHA-256 of notes]; `kept`: a step
+              that is done or unknown already; `reason`: why one that was done is done again. Of a
+              run of a repeating plan also parent, due, missed
 presented     path: the preview is in the note
 moved         to: where the note lies now
 approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete
@@ -246,6 +247,8 @@ def _frozen_step(item: JsonObject) -> StepState:
         action=text_of(item, "action"),
         call=text_of(item, "call"),
         risk=text_of(item, "risk", "medium"),
+        reason=text_of(item, "reason"),
+        message=text_of(item, "message"),
     )
     kept = item.get("kept")
     if not isinstance(kept, dict):
@@ -445,6 +448,8 @@ def _returned(plan: PlanState, entry: Entry) -> None:
     for step in plan.steps.values():
         if step.status in {StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED}:
             step.status = StepStatus.PENDING
+            step.reason = step.message = ""  # it is looked at afresh
+            step.until = None
 
 
 def _finished(plan: PlanState, entry: Entry) -> None:

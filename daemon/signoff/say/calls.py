@@ -36,6 +36,8 @@ def _call(view: PlanView, number: int, step: FrozenStep) -> tuple[list[str], lis
     shown = show_arguments(view, first.arguments, label=label, secret=secret)
     state = view.state.steps.get(step.id)
     name = sentence(view.redactor.text(state.name)) if state and state.name else code(step.id)
+    if state is not None and view.state.is_done(state):
+        name = f"{name} (✓ done already)"
     row = [str(number), name, code(first.name), shown.brief, _risk(view, step)]
     more = [*shown.below]
     for other in step.calls[1:]:
@@ -75,6 +77,8 @@ def _undo(view: PlanView, label: str, step: FrozenStep, undo: Call, secret: froz
             "if an entry or a later step fails",
             "each entry that is done is taken back, last first,",
         )
+    if undo.server in {call.server for call in step.calls} != {undo.server}:
+        what = f"{what} where {code(undo.server)} did it,"
     said = f"{when}, {what} with {code(undo.name)}: {shown.brief}"
     if not used:
         said = f"its undo call is {code(undo.name)}: {shown.brief}. This plan does not use it."

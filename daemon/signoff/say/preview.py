@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from signoff.model import Folder, Method, StepStatus
+from signoff.model import Folder, Method, StepState, StepStatus
 from signoff.say.block import callout, paragraphs, table
 from signoff.say.calls import calls, shell_word
 from signoff.say.escape import code, fenced, sentence
+from signoff.say.steps import name_of, taken_back
 from signoff.say.view import Change, PlanView
 from signoff.say.words import advice, duration, joined, plural
+
+MOST_NAMED = 30
+"""Steps that are named in one place; where each of them stands is told by `signoff show` too."""
 
 METHODS = {
     Method.AUTO: "without approval",
@@ -78,7 +82,12 @@ def _why(view: PlanView) -> str:
 
 def _summary(view: PlanView) -> list[str]:
     return paragraphs(
-        _what_it_makes(view), _approvers(view), _how_to_approve(view), _how_to_refuse(view), _how_long(view)
+        _what_it_makes(view),
+        *_what_was_called(view),
+        _approvers(view),
+        _how_to_approve(view),
+        _how_to_refuse(view),
+        _how_long(view),
     )
 
 
@@ -87,14 +96,57 @@ def _what_it_makes(view: PlanView) -> str:
     if view.frozen is None:
         return f"{risk} The stored content of this plan is gone, so it cannot run."
     count = len(view.frozen.steps)
-    kept = len(view.steps(StepStatus.DONE))
+    kept = sum(
+        step.id in view.frozen.by_id and view.state.is_done(step) for step in view.state.steps.values()
+    )
     order = (
         "" if count < 2 else ", side by side" if view.frozen.mode == "parallel" else ", one after the other"
     )
+    if _has_failed(view):
+        ends = "what was done is taken back" if view.frozen.on_failure == "undo" else "nothing more is called"
+        return f"This plan has failed already. If you approve, {ends}, and it ends. {risk}"
     makes = f"If you approve, {plural(count, 'step')} will run{order}, exactly as shown here."
     if kept:
         makes += f" Of these, {kept} {'is' if kept == 1 else 'are'} done already and will not run again."
     return f"{makes} {risk}"
+
+
+def _what_was_called(view: PlanView) -> list[str]:
+    """Of a plan that has begun: which steps are done, which are done again, and of which nobody knows."""
+    done = [step for step in view.steps(StepStatus.DONE) if view.state.is_done(step) and not step.undoes]
+    again = [step for step in view.steps(StepStatus.PENDING) if step.reason and not step.attempts]
+    said = [f"**Done already, not called again:** {_named(view, done)}."] if done else []
+    said += [_about(view, step) for step in again[:MOST_NAMED]]
+    if len(again) > MOST_NAMED:
+        said.append(f"{plural(len(again) - MOST_NAMED, 'more step')} that ran before will be called again.")
+    if back := taken_back(view):
+        said.append(f"**Taken back:** {_named(view, back)}.")
+    if failed := [step for step in view.steps(StepStatus.FAILED) if not step.undoes]:
+        said.append(f"**Failed already:** {_named(view, failed)}.")
+    if unknown := view.steps(StepStatus.UNKNOWN):
+        said.append(f"**Not known:** {_named(view, unknown)}. You are asked before anything else runs.")
+    return said
+
+
+def _has_failed(view: PlanView) -> bool:
+    """Did a step fail and stop the plan, with none that runs after a failure?"""
+    if view.frozen is None or view.frozen.on_failure == "continue":
+        return False
+    known = view.frozen.by_id
+    failed = [step.id for step in view.steps(StepStatus.FAILED) if step.id in known]
+    return not all(known[name].continue_on_error for name in failed) and not any(
+        step.survives for step in view.frozen.steps
+    )
+
+
+def _named(view: PlanView, steps: list[StepState]) -> str:
+    names = [f"{name_of(view, step)}" for step in steps[:MOST_NAMED]]
+    more = len(steps) - MOST_NAMED
+    return joined([*names, f"{more} more"] if more > 0 else names)
+
+
+def _about(view: PlanView, step: StepState) -> str:
+    return f"**{name_of(view, step)}:** {sentence(step.message)}"
 
 
 def _approvers(view: PlanView) -> str:

@@ -7,10 +7,11 @@ from signoff.model import Approval, Folder, Method, PlanState, Status, StepStatu
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import short_digest
 from signoff.say.escape import code
+from signoff.say.failures import failures_table
 from signoff.say.form import answered, questions
 from signoff.say.preview import METHODS
 from signoff.say.repeats import occasion, runs_so_far
-from signoff.say.steps import reason_of, record, results, step_table
+from signoff.say.steps import reason_of, record, results, step_table, taken_back
 from signoff.say.view import PlanView
 from signoff.say.words import joined, plural
 
@@ -41,7 +42,16 @@ def done(view: PlanView) -> str:
     asked = reason_of(view, state.reason, state.message) if state.reason else ""
     lines = paragraphs(_count(view), asked, occasion(view), approved_by(view), _times(view))
     return callout(
-        "success", "Signoff: done", [*lines, *step_table(view), *answered(view), *results(view), record(view)]
+        "success",
+        "Signoff: done",
+        [
+            *lines,
+            *failures_table(view),
+            *step_table(view),
+            *answered(view),
+            *results(view),
+            record(view),
+        ],
     )
 
 
@@ -50,9 +60,8 @@ def done(view: PlanView) -> str:
 
 def progress(state: PlanState) -> str:
     """Finished of all steps: `2/3`."""
-    steps = [step for step in state.steps.values() if not step.verifies]
-    finished = sum(step.status is StepStatus.DONE for step in steps)
-    return f"{finished}/{len(steps)}"
+    steps = [step for step in state.steps.values() if not step.verifies and not step.undoes]
+    return f"{sum(map(state.is_done, steps))}/{len(steps)}"
 
 
 def _standing(view: PlanView) -> str:
@@ -60,7 +69,8 @@ def _standing(view: PlanView) -> str:
     repeats = view.frozen is not None and view.frozen.schedule is not None
     parts = [runs_so_far(view) if repeats else _count(view)]
     if state.status in {Status.WAITING, Status.SCHEDULED} and state.until:
-        parts.append(f"Next: {view.moment(state.until)}.")
+        waits = "Next" if state.status is Status.SCHEDULED else "Waits until"
+        parts.append(f"{waits}: {view.moment(state.until)}.")
     if state.message or (state.reason and state.status is not Status.SCHEDULED):
         parts.append(reason_of(view, state.reason, state.message))
     if state.status is Status.WAITING and state.reason == ServerAway.code:
@@ -78,8 +88,8 @@ def _until_when(view: PlanView) -> str:
 
 
 def _count(view: PlanView) -> str:
-    steps = [step for step in view.state.steps.values() if not step.verifies]
-    finished = len(view.steps(StepStatus.DONE))
+    steps = [step for step in view.state.steps.values() if not step.verifies and not step.undoes]
+    finished = sum(map(view.state.is_done, steps))
     if finished == len(steps) and steps:
         return {1: "The step is done.", 2: "Both steps are done."}.get(
             finished, f"All {finished} steps are done."
@@ -90,8 +100,10 @@ def _count(view: PlanView) -> str:
         (StepStatus.FAILED, "failed"),
         (StepStatus.CANCELLED, "cancelled"),
     ):
-        if count := len(view.steps(status)):
+        if count := sum(step.status is status for step in steps):
             parts.append(f"{count} {word}")
+    if back := taken_back(view):
+        parts.append(f"{len(back)} taken back")
     return f"{', '.join(parts)}."
 
 

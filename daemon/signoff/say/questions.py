@@ -12,6 +12,7 @@ from signoff.say.arguments import show_arguments
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import shell_word
 from signoff.say.escape import bounded, code, fenced, plain_property, sentence
+from signoff.say.failures import failures_table
 from signoff.say.form import answered
 from signoff.say.progress import approved_by
 from signoff.say.repeats import occasion
@@ -50,7 +51,9 @@ def unknown(view: PlanView) -> str:
         lines.extend(_question(view, step))
     lines.extend(paragraphs(occasion(view), approved_by(view)))
     return callout(
-        "warning", "Signoff: did it happen?", [*lines, *step_table(view), *answered(view), record(view)]
+        "warning",
+        "Signoff: did it happen?",
+        [*lines, *failures_table(view), *step_table(view), *answered(view), record(view)],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from signoff.model import JsonObject, StepState, StepStatus
+from signoff.model import FINAL, JsonObject, Status, StepState, StepStatus
 from signoff.say.block import table
 from signoff.say.calls import shell_word
 from signoff.say.escape import RESULT_LIMIT, bounded, code, fenced, fenced_json, sentence
@@ -40,9 +40,12 @@ def _state(view: PlanView, step: StepState) -> str:
         said.append(f"answered by {code(step.resolved_by)}")
     if step.status is StepStatus.DONE and step.attempts:
         said.append(_from_cache(step))
+    if step.status is StepStatus.DONE and not view.state.is_done(step):
+        said.append("taken back")
     if len(step.attempts) > 1:
         said.append(plural(len(step.attempts), "attempt"))
-    return "; ".join(part for part in said if part)
+    parts = [part for part in said if part]
+    return "; ".join([*(part.removesuffix(".") for part in parts[:-1]), *parts[-1:]])
 
 
 def _stands(view: PlanView, step: StepState) -> str:
@@ -57,7 +60,11 @@ def _stands(view: PlanView, step: StepState) -> str:
     if step.verifies and step.status is StepStatus.SKIPPED:
         return "no clear answer"
     if step.status is StepStatus.WAITING:
+        if view.state.status in FINAL or view.state.status is Status.FAILED:
+            return "stopped while it waited"
         return f"waiting until{_at(view, step.until)}" if step.until else "waiting"
+    if step.status is StepStatus.PENDING and f"{step.id}[0]" in view.state.steps:
+        return "begun; see its entries"
     return {
         StepStatus.PENDING: "not started",
         StepStatus.FAILED: "✗ failed",
@@ -65,6 +72,11 @@ def _stands(view: PlanView, step: StepState) -> str:
         StepStatus.UNKNOWN: "**not known**",
         StepStatus.CANCELLED: "cancelled",
     }[step.status]
+
+
+def taken_back(view: PlanView) -> list[StepState]:
+    """The steps and items that were taken back, in the order of the plan."""
+    return [step for step in view.steps(StepStatus.DONE) if not view.state.is_done(step)]
 
 
 def _from_cache(step: StepState) -> str:

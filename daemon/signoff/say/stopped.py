@@ -23,6 +23,7 @@ from signoff.say.steps import (
     record,
     results,
     step_table,
+    taken_back,
 )
 from signoff.say.view import PlanView
 from signoff.say.words import advice
@@ -70,7 +71,7 @@ def ended(view: PlanView) -> str:
         f"If you want it after all, move this note to {code(view.folder(Folder.INBOX))}. "
         "It is checked there and shown for approval again.",
     )
-    shown = [*step_table(view), *answered(view)] if view.started() else []
+    shown = [*failures_table(view), *step_table(view), *answered(view)] if view.started() else []
     return callout(
         "abstract", f"Signoff: {state.status.value}", [*lines, *shown, *results(view), record(view)]
     )
@@ -82,10 +83,12 @@ def ended(view: PlanView) -> str:
 def _called_so_far(view: PlanView) -> str:
     if not view.started():
         return "Nothing was called."
-    finished = view.steps(StepStatus.DONE)
-    return (
-        f"Done before that: {names_of(view, finished)}." if finished else "No step was finished before that."
-    )
+    finished, back = _finished(view), taken_back(view)
+    said = f"Done before that: {names_of(view, finished)}." if finished else ""
+    said += f" Taken back: {names_of(view, back)}." if back else ""
+    unknown = view.steps(StepStatus.UNKNOWN)
+    said += f" It is not known whether this happened: {names_of(view, unknown)}." if unknown else ""
+    return said.strip() or "No step was finished before that."
 
 
 def _what_happened(view: PlanView) -> str:
@@ -112,14 +115,28 @@ def _failure(view: PlanView, step: StepState) -> str:
 
 
 def _what_was_done(view: PlanView) -> str:
-    finished = view.steps(StepStatus.DONE)
-    return f"**Done:** {names_of(view, finished)}." if finished else "**Done:** nothing."
+    finished = _finished(view)
+    said = f"**Done:** {names_of(view, finished)}." if finished else "**Done:** nothing."
+    if back := taken_back(view):
+        said += f" **Taken back:** {names_of(view, back)}."
+    steps = view.state.steps
+    undos = [step for step in steps.values() if step.undoes and step.status is not StepStatus.DONE]
+    if left := [steps[undo.undoes] for undo in undos if undo.undoes in steps]:
+        said += f" **Not taken back:** {names_of(view, left)}."
+    return said
+
+
+def _finished(view: PlanView) -> list[StepState]:
+    """The steps and items that are done, and were not taken back."""
+    return [step for step in view.steps(StepStatus.DONE) if view.state.is_done(step) and not step.undoes]
 
 
 def _what_was_not_done(view: PlanView) -> str:
     rest = view.steps(StepStatus.PENDING, StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED)
-    surely = [step for step in failures(view) if not _may_have_happened(step)]
-    perhaps = [step for step in failures(view) if _may_have_happened(step)]
+    rest = [step for step in rest if not step.undoes]
+    failed = [step for step in failures(view) if not step.undoes]
+    surely = [step for step in failed if not _may_have_happened(step)]
+    perhaps = [step for step in failed if _may_have_happened(step)]
     said = f"**Not done:** {names_of(view, [*surely, *rest])}." if surely or rest else ""
     if perhaps:
         said += f" **Perhaps done:** {names_of(view, perhaps)} (the server failed after the call was sent)."

@@ -28,6 +28,7 @@ ADVICE: dict[str, str] = {
     "revoked": "To go on, approve it again.",
     "outcome-unknown": "Look at the other end whether it happened, then tick the answer in the note.",
     "tool-refused": "Read the server's answer and correct the plan.",
+    "done-elsewhere": "Take it back by hand where it was done.",
     "not-sent": "Nothing was sent, so trying again is safe. See what is wrong with `signoff servers check`.",
     "answer-needed": "Answer it in the note, or with `signoff answer`.",
     "answer-unfit": "Correct what is marked, then tick the box again.",
