@@ -182,6 +182,31 @@ def test_a_plan_does_not_start_before_its_time_whatever_the_log_has_heard_of_lat
     house.await_note("Later.md", "Done", "status: done")
 
 
+@pytest.mark.promise("1.5")
+def test_a_clock_that_is_put_years_ahead_keeps_no_note_waiting(
+    clocked: Callable[..., ClockedProject],
+) -> None:
+    house = clocked().start()
+    house.put(days=30 * 365)  # as on a machine without a battery, once it learns the time
+    soon = house.pending("Soon.md", plan(record("soon")))
+    house.await_note("Dashboard.md", ".", "Soon")  # written by what repeats, so it has met the new time
+    house.approve(soon)
+    house.await_note("Soon.md", "Done", "status: done")
+
+
+@pytest.mark.promise("1.5")
+def test_a_clock_that_is_put_back_silences_nothing_that_the_daemon_does_by_itself(
+    clocked: Callable[..., ClockedProject],
+) -> None:
+    house = clocked().start()
+    house.put(days=-30)
+    inbox = house.vault / "Inbox"
+    inbox.rename(house.vault / "Old")
+    inbox.mkdir()  # no event tells of what is in it now; only the next scan does
+    house.pending("Soon.md", plan(record("soon")))
+    house.await_note("Dashboard.md", ".", "Soon")
+
+
 @pytest.mark.promise("7")
 def test_a_daemon_that_is_killed_again_and_again_makes_no_more_runs_than_were_due(
     clocked: Callable[..., ClockedProject],
