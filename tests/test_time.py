@@ -207,6 +207,52 @@ def test_a_clock_that_is_put_back_silences_nothing_that_the_daemon_does_by_itsel
     house.await_note("Dashboard.md", ".", "Soon")
 
 
+@pytest.mark.promise("1.5")
+def test_a_weekly_plan_says_all_that_must_be_changed_for_it_to_run_also_at_check(
+    clocked: Callable[..., ClockedProject],
+) -> None:
+    house = clocked()
+    house.policy("")
+    house.start()
+    text = plan(record("x"), front="schedule: 0 9 1 1 *")
+    need = (
+        "write an `expires` into this note and set a `ttl` longer than 1 day for medium risk in "
+        "config/policy.yaml."
+    )
+    assert need in section(house.pending("Yearly.md", text))
+    checked = house.root / "Checked.md"
+    checked.write_text(text)
+    assert need in " ".join(house.signoff("check", str(checked)).stdout.split())
+
+
+@pytest.mark.promise("1.5")
+def test_the_preview_says_when_a_plan_starts_and_that_a_time_has_passed(
+    clocked: Callable[..., ClockedProject],
+) -> None:
+    house = clocked().start()
+    later = f"{house.now() + timedelta(days=2):%Y-%m-%d}"
+    note = house.pending("Later.md", plan(record("x"), front=f"run_at: {later}"))
+    assert f"It starts on {later} 00:00 (Europe/Berlin) at the earliest." in section(note)
+    note = house.pending("Past.md", plan(record("x"), front="run_at: 2020-06-01T09:00Z"))
+    said = "Its time, 2020-06-01 11:00 (Europe/Berlin), has passed: it starts as soon as it is approved."
+    assert said in section(note)
+
+
+@pytest.mark.promise("1.5")
+@pytest.mark.parametrize("key", ["expires", "run_at"])
+@pytest.mark.parametrize("time", ["'9999-12-31T23:59:59Z'", "0001-01-01"])
+def test_no_time_in_a_note_is_too_far_away_to_be_told(
+    clocked: Callable[..., ClockedProject], key: str, time: str
+) -> None:
+    house = clocked().start()
+    house.drop("Far.md", plan(record("far"), front=f"{key}: {time}"))
+    past_end = key == "expires" and time.startswith("0")
+    told = ("Inbox", "expired") if past_end else ("Pending_Approval", "If you approve")
+    house.await_note("Far.md", *told)
+    house.pending("Near.md", plan(record("near")))
+    house.await_note("Dashboard.md", ".", "Near")
+
+
 @pytest.mark.promise("7")
 def test_a_daemon_that_is_killed_again_and_again_makes_no_more_runs_than_were_due(
     clocked: Callable[..., ClockedProject],
@@ -231,8 +277,9 @@ def test_the_preview_says_when_the_first_run_is_and_that_an_approval_would_end_b
 ) -> None:
     house = clocked().start()
     note = house.pending("Yearly.md", plan(record("x"), front="schedule: 0 9 29 2 *\nid: yearly"))
-    assert "**It would never begin:**" in section(note)
-    assert "It needs a later `expires` in this note." in section(note)
+    said = section(note)
+    assert "**Approved now, it would never begin:** its time is" in said
+    assert "To have it run, write an `expires` into this note." in said
     house.edit(note, "id: yearly", "id: yearly\nexpires: 2099-01-01")
     shown = house.await_note("Yearly.md", "Pending_Approval", "The first run is on")
     assert "02-29 09:00 (Europe/Berlin)" in section(shown)

@@ -95,9 +95,14 @@ def counted_from(schedule: str, approved: datetime, run_at: datetime | None) -> 
     return run_at - (_period(every) if every is not None else timedelta(seconds=1))
 
 
+def not_before(frozen: FrozenPlan, zone: tzinfo) -> datetime | None:
+    """The `run_at` of a plan, in UTC; None where it has none."""
+    return read_time(frozen.run_at, zone=zone, key="run_at") if frozen.run_at is not None else None
+
+
 def first_begin(frozen: FrozenPlan, approved: str, zone: tzinfo) -> datetime | None:
     """When a plan begins that is approved then; None for one that begins at once, or never."""
-    start = read_time(frozen.run_at, zone=zone, key="run_at") if frozen.run_at is not None else None
+    start = not_before(frozen, zone)
     if frozen.schedule is None:
         return start
     return next_time(

@@ -22,13 +22,13 @@ from signoff.occurrences import (
     counted_from,
     due,
     next_time,
+    not_before,
     occurrence_id,
     occurrence_note,
     occurrence_of,
 )
 from signoff.parts import Parts
 from signoff.plan.freeze import blob
-from signoff.plan.times import read_time
 from signoff.presence import Presence
 
 
@@ -142,8 +142,7 @@ def _zone() -> tzinfo:
 def _last(parent: PlanState, frozen: FrozenPlan) -> datetime:
     """The time from which the next run is counted: the last one that was due, else the approval."""
     approved = datetime.fromisoformat(max((given.time for given in parent.approvals), default=parent.frozen))
-    start = read_time(frozen.run_at, zone=_zone(), key="run_at") if frozen.run_at is not None else None
-    first = counted_from(frozen.schedule or "", approved, start)
+    first = counted_from(frozen.schedule or "", approved, not_before(frozen, _zone()))
     return max(first, datetime.fromisoformat(parent.last_due)) if parent.last_due else first
 
 

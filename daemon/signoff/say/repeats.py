@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
 
-from signoff.model import Method, PlanState
+from signoff.model import Method, PlanState, Requirement
 from signoff.say.escape import code
 from signoff.say.view import PlanView
-from signoff.say.words import joined, plural
+from signoff.say.words import duration, joined, moment, plural
 
 LATE = timedelta(minutes=1)
 """What `signoff.occurrences` calls late."""
@@ -18,27 +19,78 @@ MOST_LINKED = 3
 _LINKABLE = re.compile(r"[\w ,.'()-]+")
 
 
+def starts(view: PlanView) -> str:
+    """The time before which a plan does not start, or that it is over already; empty where it names none."""
+    frozen = view.frozen
+    if frozen is None or frozen.run_at is None:
+        return ""
+    if view.start is None:
+        return f"It starts on {code(frozen.run_at)} at the earliest."
+    when = view.moment(view.start.isoformat())
+    if view.start > datetime.fromisoformat(view.state.frozen):
+        return f"It starts on {when} at the earliest."
+    so = "it starts as soon as it is approved" if frozen.schedule is None else "only the schedule counts"
+    return f"Its time, {when}, has passed: {so}."
+
+
 def begins(view: PlanView) -> str:
     """When a plan with a schedule or a time has its first run; or that an approval ends before."""
     first, frozen = view.begins, view.frozen
     if first is None or frozen is None:
         return ""
-    shown = datetime.fromisoformat(view.state.frozen)
-    policy = view.requirement.ttl
-    ends = [shown + timedelta(seconds=policy)] if policy is not None else []
-    if view.state.expires is not None:
-        ends.append(datetime.fromisoformat(view.state.expires))
-    elif view.ttl is not None:
-        ends.append(shown + timedelta(seconds=view.ttl))
-    when = view.moment(first.isoformat())
-    if not ends or first < min(ends) or view.requirement.method is Method.AUTO:
-        return f"The first run is on {when}." if frozen.schedule is not None else ""
-    mend = (
-        "a longer `ttl` in config/policy.yaml"
-        if policy is not None and ends[0] == min(ends)
-        else "a later `expires` in this note"
+    expires = view.state.expires
+    ended = ends_before(
+        first,
+        datetime.fromisoformat(view.state.frozen),
+        view.requirement,
+        expires=datetime.fromisoformat(expires) if expires is not None else None,
+        ttl=view.ttl,
+        risks=[each.risk.value for each in view.assessment.steps] if view.assessment else [],
+        zone=view.zone,
     )
-    return f"**It would never begin:** its time is {when}, and an approval ends before that. It needs {mend}."
+    if ended:
+        return f"**Approved now, it would never begin:** {ended}"
+    return f"The first run is on {view.moment(first.isoformat())}." if frozen.schedule is not None else ""
+
+
+def ends_before(
+    first: datetime,
+    approved: datetime,
+    requirement: Requirement,
+    *,
+    expires: datetime | None,
+    ttl: float | None,
+    risks: Sequence[str],
+    zone: tzinfo,
+) -> str:
+    """Why a plan that is approved then never begins, and what to do; empty where its approval holds.
+
+    Args:
+        first: when it would begin.
+        approved: when it is approved.
+        requirement: what the policy asks for.
+        expires: the author's expiry, if any.
+        ttl: seconds an approval holds where the author names no expiry.
+        risks: of its steps, as the policy has them.
+        zone: local time.
+    """
+    longest = approved + timedelta(seconds=requirement.ttl) if requirement.ttl is not None else None
+    own = expires or (approved + timedelta(seconds=ttl) if ttl is not None else None)
+    ends = [each for each in (longest, own) if each is not None]
+    if requirement.method is Method.AUTO or not ends or first < min(ends):
+        return ""
+    mend = []
+    if own is not None and own <= first:
+        mend.append(f"write {'a later' if expires else 'an'} `expires` into this note")
+    if longest is not None and requirement.ttl is not None and longest <= first:
+        risk = joined(sorted(set(risks))) or "its"
+        mend.append(
+            f"set a `ttl` longer than {duration(requirement.ttl)} for {risk} risk in config/policy.yaml"
+        )
+    return (
+        f"its time is {moment(first, zone)}, and the approval would end before that, "
+        f"on {moment(min(ends), zone)}. To have it run, {joined(mend)}."
+    )
 
 
 def occasion(view: PlanView) -> str:
