@@ -122,6 +122,46 @@ def test_a_run_that_comes_due_while_another_is_live_waits_for_it_and_none_overla
     assert events.index(("finished", first)) < events.index(("frozen", second))
 
 
+SLOW = "action: stub.slow\nwith:\n  text: x\n  seconds: 3\n"
+
+
+@pytest.mark.promise("1.1")
+@pytest.mark.parametrize("how", ["command", "note"])
+def test_a_repeating_plan_that_is_cancelled_while_it_runs_has_no_further_run(
+    clocked: Callable[..., ClockedProject], how: str
+) -> None:
+    house = clocked().start()
+    parent = scheduled(house, "Slow.md", "every 1m", SLOW)
+    house.put(minutes=3)
+    house.await_entry("intent")
+    house.put(minutes=5)  # the next one is due as soon as this one has ended
+    if how == "note":
+        house.edit(parent, "status: scheduled", "status: cancelled")
+    else:
+        assert house.signoff("cancel", "Slow").returncode == 0
+    plan_id = house.entries("occurrence")[0].plan
+    house.await_entry("finished", plan=plan_id, status="cancelled")
+    house.await_note("Slow.md", "Rejected", "status: cancelled")
+    assert len(house.entries("occurrence")) == len(house.calls()) == 1
+
+
+@pytest.mark.promise("6")
+def test_a_run_ends_with_the_approval_of_the_plan_that_it_is_a_run_of(
+    clocked: Callable[..., ClockedProject],
+) -> None:
+    house = clocked().start()
+    text = plan(SLOW, record("second"), front=f"schedule: every 1m\n{YEARS}")
+    house.approve(house.pending("Both.md", text))
+    parent = house.await_note("Both.md", "Approved", "next_run:")
+    house.put(minutes=3)
+    house.await_entry("intent")
+    house.edit(parent, "status: scheduled", "status: pending")
+    house.await_note("Both.md", "Pending_Approval", "status: pending")
+    note = house.await_note(run_note(house), "Rejected", "status: cancelled")
+    assert "does not stand" in section(note)
+    assert len(house.calls()) == 1
+
+
 @pytest.mark.promise("1.2")
 def test_a_clock_that_is_put_back_gives_no_due_time_a_second_run(
     clocked: Callable[..., ClockedProject],

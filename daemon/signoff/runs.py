@@ -23,6 +23,7 @@ from tzlocal import get_localzone
 from signoff.absence import Absence
 from signoff.approval import Facts, admit
 from signoff.catalogue import Action
+from signoff.decide import Do, refused_by_person
 from signoff.errors import (
     AuthenticationFailed,
     GateRefused,
@@ -129,7 +130,8 @@ class Runs:
         self._opened = True
         live = [plan for plan in self._parts.state.plans.values() if plan.status in LIVE]
         for plan in sorted(live, key=_turn):
-            self.start(plan.id)
+            if not self._presence.is_lost(plan.id):  # else it is still looked for
+                self.start(plan.id)
 
     def start(self, plan_id: str, *, asleep: bool = True) -> None:
         """Run a plan if it is live and not running already; the gate decides whether anything happens.
@@ -250,7 +252,8 @@ class Runs:
     async def _go(self, run: Run) -> None:
         plan_id = run.plan_id
         try:
-            if self._too_early(plan_id) or self._not_fetched_back(plan_id):
+            lost = self._presence.is_lost(plan_id)  # then the gate is asked, whatever the time
+            if (not lost and self._too_early(plan_id)) or self._not_fetched_back(plan_id):
                 return
             if await self._repeats(plan_id):
                 return
@@ -351,14 +354,32 @@ class Runs:
         elif refusal.code == "authentication":
             await self._wait_to_be_known(plan_id, data)
         elif refusal.code == "refused-by-gesture":
-            await self.record([Event("finished", plan=plan_id, data={**data, "status": "rejected"})])
+            data = await self._as_refused(plan_id, data)
+            await self.record([Event("finished", plan=plan_id, data=data)])
         elif refusal.code == "expired" and self._when_expired(state) == "reject":
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "expired"})])
-        elif refusal.code == "revoked" and self._presence.paths.get(plan_id) is None:
+        elif refusal.code == "revoked" and self._has_nothing_to_stand_on(state):
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "cancelled"})])
         else:
             await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)])
             await self.back_to_person(plan_id)
+
+    async def _as_refused(self, plan_id: str, data: JsonObject) -> JsonObject:
+        """What is recorded of a plan that was refused in its note: rejected or cancelled, in which words."""
+        note = await self._presence.note_facts(plan_id)
+        if note is None:
+            return {**data, "status": Status.REJECTED.value}
+        decision = refused_by_person(note)
+        status = Status.CANCELLED if decision.do is Do.CANCEL else Status.REJECTED
+        return {"status": status.value, "reason": decision.code, "message": decision.message}
+
+    def _has_nothing_to_stand_on(self, state: PlanState) -> bool:
+        """Is there no note that could be approved again, or none whose approval would count?"""
+        return self._presence.is_lost(state.id) or self._is_left_over(state)
+
+    def _is_left_over(self, state: PlanState) -> bool:
+        """Is this a run of a plan that does not stand any more?"""
+        return state.parent is not None and self._parts.state.status(state.parent) not in LIVE
 
     def _when_expired(self, state: PlanState) -> str:
         return self._parts.rules.policy.when_expired(Risk(state.risk))
@@ -398,9 +419,10 @@ class Runs:
 
     async def facts(self, plan_id: str) -> Facts:
         """See `World.facts`. The run of a repeating plan stands only as long as that plan does."""
-        parent = self._parts.state.plans[plan_id].parent
-        if parent is not None and self._parts.state.status(parent) not in LIVE:
-            raise GateRefused(f"The plan that this is a run of, {parent}, does not stand.", code="revoked")
+        state = self._parts.state.plans[plan_id]
+        if self._is_left_over(state):
+            why = f"The plan that this is a run of, {state.parent}, does not stand."
+            raise GateRefused(why, code="revoked")
         return await self._presence.facts(plan_id)
 
     async def record(self, events: Sequence[Event], contents: Sequence[bytes] = ()) -> None:
