@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -160,6 +161,39 @@ def test_a_run_ends_with_the_approval_of_the_plan_that_it_is_a_run_of(
     note = house.await_note(run_note(house), "Rejected", "status: cancelled")
     assert "does not stand" in section(note)
     assert len(house.calls()) == 1
+
+
+@pytest.mark.promise("1.5")
+def test_a_run_tells_when_its_plan_was_approved_and_the_plan_at_its_end_what_runs_it_had(
+    clocked: Callable[..., ClockedProject],
+) -> None:
+    house = clocked().start()
+    parent = scheduled(house, "R&D – report.md", "0 9 * * *")
+    approved = house.entries("approved")[0].time
+    taken = house.vault / "Done" / f"R&D – report {house.now() + timedelta(days=2):%Y-%m-%d} 0900.md"
+    taken.parent.mkdir(exist_ok=True)
+    taken.write_text("A note of mine.\n")
+    house.put(days=3)
+    run = house.await_note(run_note(house), "Done", "status: done")
+    on = datetime.fromisoformat(approved).astimezone(ZoneInfo("Europe/Berlin"))
+    given = f"That plan was approved by `ana` by editing the note on {on:%Y-%m-%d %H:%M} (Europe/Berlin)"
+    assert given in section(run)
+    assert house.front(run)["occurrence_of"] == "[[R&D – report]]"
+    house.await_note("R&D – report.md", "Approved", f"[[{run.stem}]]")
+    house.edit(parent, "status: scheduled", "status: rejected")
+    ended = section(house.await_note("R&D – report.md", "Rejected", "status: rejected"))
+    assert f"It had 1 run; the latest: [[{run.stem}]]." in ended
+    assert "Nothing was called" not in ended
+
+
+@pytest.mark.promise("1.5")
+def test_a_run_names_its_plan_where_no_link_could_find_it(clocked: Callable[..., ClockedProject]) -> None:
+    house = clocked().start()
+    scheduled(house, "Report #1.md", "0 9 * * *")
+    house.put(days=1)
+    run = house.await_note(run_note(house), "Done", "status: done")
+    assert house.front(run)["occurrence_of"] == "Report #1"
+    house.await_note("Report #1.md", "Approved", f"`{run.stem}`")
 
 
 @pytest.mark.promise("1.2")

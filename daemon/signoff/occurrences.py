@@ -26,6 +26,7 @@ from signoff.model import FrozenPlan, Json, JsonObject
 from signoff.note.splice import set_keys, set_section
 from signoff.plan.freeze import thaw
 from signoff.plan.times import read_time
+from signoff.say.escape import is_linkable
 
 LEAST = timedelta(minutes=1)
 """Two runs of a plan are at least this far apart, whatever its schedule says."""
@@ -192,7 +193,8 @@ def occurrence_note(data: bytes, own_id: str, parent_note: str) -> bytes:
         own_id: the run's id.
         parent_note: the name of the parent's note, without folder and ending, for a link.
     """
+    of = f"[[{parent_note}]]" if is_linkable(parent_note) else parent_note
     keys: dict[str, Json] = dict.fromkeys(_OWN_KEYS)
     keys |= dict.fromkeys(("schedule", "run_at", "depends_on", "approved_by", "approved", "approval_code"))
-    keys |= {"id": own_id, "status": "approved", "occurrence_of": f"[[{parent_note}]]"}
+    keys |= {"id": own_id, "status": "approved", "occurrence_of": of}
     return set_keys(set_section(data, None), keys)

@@ -121,11 +121,17 @@ class Timetable:
         """A free name beside the parent's note, with the local time at which the run was due."""
         stem = self._presence.paths.get(parent.id, parent.path).rsplit("/", 1)[-1].removesuffix(".md")
         folder = self._parts.vault.names(Folder.APPROVED)[0]
-        base = f"{folder}/{stem} {at.astimezone(_zone()):%Y-%m-%d %H%M}"
-        path, count = f"{base}.md", 2
-        while self._parts.vault.stamp(path) is not None:
-            path, count = f"{base} {count}.md", count + 1
-        return path
+        base = f"{stem} {at.astimezone(_zone()):%Y-%m-%d %H%M}"
+        name, count = base, 2
+        while self._is_taken(f"{name}.md"):
+            name, count = f"{base} {count}", count + 1
+        return f"{folder}/{name}.md"
+
+    def _is_taken(self, name: str) -> bool:
+        """Is there a note of this name where the run's note lies, or comes to lie? A link must find it."""
+        vault = self._parts.vault
+        folders = [folder for kind in Folder for folder in vault.names(kind)]
+        return any(vault.stamp(f"{folder}/{name}") is not None for folder in folders)
 
     async def _tell(self, parent: PlanState, following: datetime | None) -> None:
         until = following.isoformat(timespec="milliseconds") if following else None
@@ -184,6 +190,7 @@ def _approvals(parent: PlanState, approved: ApprovedPlan, run: FrozenPlan) -> li
             data={
                 "method": each.method.value,
                 "gesture": "schedule",
+                "given": each.time,
                 "expires": each.expires,
                 "of": parent.id,
                 "complete": True,

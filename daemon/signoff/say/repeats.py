@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from signoff.model import Method, PlanState, Requirement
-from signoff.say.escape import code
+from signoff.say.escape import code, is_linkable
 from signoff.say.view import PlanView
 from signoff.say.words import duration, joined, moment, plural
 
@@ -16,7 +15,6 @@ LATE = timedelta(minutes=1)
 MOST_COUNTED = 1000
 """How far it counts what was missed."""
 MOST_LINKED = 3
-_LINKABLE = re.compile(r"[\w ,.'()-]+")
 
 
 def starts(view: PlanView) -> str:
@@ -107,10 +105,19 @@ def occasion(view: PlanView) -> str:
     return said
 
 
+def runs_had(view: PlanView) -> str:
+    """Of a repeating plan that has ended, how many runs it had, with links; empty for all else."""
+    links = _latest(view.state)
+    return f"It had {plural(view.state.run, 'run')}; the latest: {links}." if links else ""
+
+
+def _latest(state: PlanState) -> str:
+    return joined([_link(path) for path in reversed(state.occurrences[-MOST_LINKED:])])
+
+
 def runs_so_far(view: PlanView) -> str:
     """Of a repeating plan, how many runs it had, links to the latest, and what was missed."""
-    state = view.state
-    links = joined([_link(path) for path in reversed(state.occurrences[-MOST_LINKED:])])
+    state, links = view.state, _latest(view.state)
     parts = [f"{plural(state.run, 'run')} so far; the latest: {links}." if links else "No run so far."]
     if state.missed and state.last_due is not None:
         parts.append(_what_was_missed(view, state, state.last_due))
@@ -134,4 +141,4 @@ def _missed(count: int) -> str:
 def _link(path: str) -> str:
     """A link to the note of a run, which finds it wherever it lies; not for a name that could act in one."""
     name = path.rsplit("/", 1)[-1].removesuffix(".md")
-    return f"[[{name}]]" if _LINKABLE.fullmatch(name) else code(name)
+    return f"[[{name}]]" if is_linkable(name) else code(name)
