@@ -80,7 +80,7 @@ class Clock(Protocol):
     """What wakes a plan in time."""
 
     def wake_at(self, plan_id: str, moment: datetime) -> None:
-        """Call `Runs.start` for this plan at this time."""
+        """Call `Runs.start_soon` for this plan at this time."""
 
 
 class Runs:
@@ -116,6 +116,7 @@ class Runs:
         self.clock: Clock | None = None
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._dependents: dict[str, set[str]] = {}
+        self._soon: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._asked_again: set[str] = set()
         self._held: set[str] = set()
@@ -132,6 +133,18 @@ class Runs:
         for plan in sorted(live, key=_turn):
             if not self._presence.is_lost(plan.id):  # else it is still looked for
                 self.start(plan.id)
+
+    def start_soon(self, plan_id: str) -> None:
+        """Start a plan in a moment: those whose time comes at once start in the order of their turn."""
+        if not self._soon:
+            asyncio.get_running_loop().call_soon(self._start_in_turn)
+        self._soon.add(plan_id)
+
+    def _start_in_turn(self) -> None:
+        plans = self._parts.state.plans
+        soon, self._soon = [plans[plan_id] for plan_id in self._soon if plan_id in plans], set()
+        for plan in sorted(soon, key=_turn):
+            self.start(plan.id)
 
     def start(self, plan_id: str, *, asleep: bool = True) -> None:
         """Run a plan if it is live and not running already; the gate decides whether anything happens.
@@ -188,7 +201,7 @@ class Runs:
     def look_for_servers(self) -> None:
         """Servers may have changed: what waits for one goes on, or says what is wrong now."""
         news: list[Event] = []
-        for state in self._absence.waiting():
+        for state in sorted(self._absence.waiting(), key=_turn):
             run = self._runs.get(state.id)
             if run is not None:
                 run[0].look_again()
@@ -413,7 +426,7 @@ class Runs:
     def look_at_dependents(self, plan_id: str) -> None:
         """Start those that wait for a plan; those that must go on waiting say how it stands now."""
         for dependent in self._dependents.pop(plan_id, ()):
-            asyncio.get_running_loop().call_soon(self.start, dependent)
+            self.start_soon(dependent)
 
     # ------------------------------------------------------------ the world of a run
 
@@ -562,7 +575,7 @@ class Runs:
         for plan in list(self._parts.state.plans.values()):
             if plan.status is Status.WAITING and plan.reason == "authentication":
                 plan.until = None
-                self.start(plan.id)
+                self.start_soon(plan.id)
 
     def progressed(self, plan_id: str) -> None:
         """See `World.progressed`."""
