@@ -217,6 +217,45 @@ def test_a_clock_that_is_put_back_gives_no_due_time_a_second_run(
     assert [entry.data["at"] for entry in house.entries("occurrence")].count(due) == 1
 
 
+def told_within_a_day(house: ClockedProject) -> None:
+    """Wait until the plan says that its next run is within a day."""
+
+    def told() -> bool:
+        said = house.front(house.vault / "Approved" / "Report.md").get("next_run")
+        at = datetime.fromisoformat(str(said)) if said is not None else house.now()
+        return house.now() < at < house.now() + timedelta(days=1)
+
+    eventually(told, "it is told when the next run is")
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize("schedule", ["0 9 * * *", "every 24h"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_that_ran_ahead_for_a_while_keeps_no_plan_from_its_next_run(
+    clocked: Callable[..., ClockedProject], schedule: str, restart: bool
+) -> None:
+    house = clocked().start()
+    scheduled(house, "Report.md", schedule)
+    house.put(days=30)
+    ahead = house.await_note(run_note(house), "Done", "status: done")
+    if restart:
+        assert house.stop() == 0
+    house.put(days=-30)
+    if restart:
+        house.start()
+    told_within_a_day(house)
+    house.put(days=1, minutes=1)
+    run = house.await_note(run_note(house, 2), "Done", "status: done")
+    assert "missed" not in section(run)
+    house.put(days=29)  # the run that is due now was had when the clock ran ahead
+    told_within_a_day(house)
+    house.put(days=1)
+    run_note(house, 3)
+    due = [entry.data["at"] for entry in house.entries("occurrence")]
+    assert len(set(due)) == len(due)
+    assert ahead.exists()
+
+
 @pytest.mark.promise("6")
 def test_an_approval_that_has_ended_is_not_revived_by_a_clock_that_is_put_back(
     clocked: Callable[..., ClockedProject],

@@ -59,7 +59,7 @@ from signoff.plan.times import read_time
 from signoff.policy import repeatable
 from signoff.presence import Presence
 from signoff.slots import RANK, Slots
-from signoff.timetable import Timetable
+from signoff.timetable import Timetable, is_ahead
 
 LONGEST_SUMMARY = 400
 """Characters of a text in the ledger and the readable log; the rest is in the blob."""
@@ -191,12 +191,18 @@ class Runs:
             return True
         if state.until is None or state.status not in {Status.WAITING, Status.SCHEDULED}:
             return False
-        until = datetime.fromisoformat(state.until)
-        if until <= self._presence.clock() or state.approvals_end <= self._presence.now():
+        until, now = datetime.fromisoformat(state.until), self._presence.clock()
+        if until <= now or is_ahead(state, now) or state.approvals_end <= self._presence.now():
             return False
         if self.clock is not None:
             self.clock.wake_at(state.id, min(until, state.approvals_end))
         return True
+
+    def clock_was_put_back(self) -> None:
+        """What is scheduled may come due earlier than was thought."""
+        for state in self._parts.state.plans.values():
+            if state.status is Status.SCHEDULED:
+                self.start_soon(state.id)
 
     def look_for_servers(self) -> None:
         """Servers may have changed: what waits for one goes on, or says what is wrong now."""

@@ -23,10 +23,17 @@ TICK = 1.0
 
 
 class Schedule:
-    """Wake-ups and repetitions."""
+    """Wake-ups and repetitions.
 
-    def __init__(self, wake: Callable[[str], None]) -> None:
+    Args:
+        wake: called with a plan whose time has come.
+        put_back: called where the clock on the wall was put back.
+    """
+
+    def __init__(self, wake: Callable[[str], None], put_back: Callable[[], None] = lambda: None) -> None:
         self._wake = wake
+        self._put_back = put_back
+        self._last = datetime.now(UTC)
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None})
         self._repeated: list[asyncio.Task[None]] = []
 
@@ -57,6 +64,9 @@ class Schedule:
 
     async def _tick(self) -> None:
         self._scheduler.wakeup()
+        last, self._last = self._last, datetime.now(UTC)
+        if self._last < last:
+            self._put_back()
 
 
 async def _repeat(seconds: float, job: Callable[[], Awaitable[None]], name: str) -> None:

@@ -47,8 +47,10 @@ class Timetable:
         """
         parent = self._parts.state.plans[approved.frozen.id]
         schedule, now = approved.frozen.schedule or "", self._presence.clock()
-        after = _last(parent, approved.frozen)
+        after = _last(parent, approved.frozen, now)
         found = due(schedule, after, now, _zone())
+        if found is not None and is_ahead(parent, now):
+            found = Due(found.at)  # what was missed was counted when the clock ran ahead
         run = None
         if found is not None:
             run = await self._have_or_pass(parent, approved, found, late=now - found.at > LATE)
@@ -145,11 +147,22 @@ def _zone() -> tzinfo:
     return get_localzone()
 
 
-def _last(parent: PlanState, frozen: FrozenPlan) -> datetime:
-    """The time from which the next run is counted: the last one that was due, else the approval."""
+def is_ahead(parent: PlanState, now: datetime) -> bool:
+    """Was the last run due at a time still to come? Then the clock ran ahead, and was put back."""
+    return parent.last_due is not None and datetime.fromisoformat(parent.last_due) > now
+
+
+def _last(parent: PlanState, frozen: FrozenPlan, now: datetime) -> datetime:
+    """The time from which the next run is counted: the last one that was due, else the approval.
+
+    Where the clock ran ahead, what was due meanwhile comes due once more, in its own time; none of it runs
+    twice, since each run has its time in its id.
+    """
     approved = datetime.fromisoformat(max((given.time for given in parent.approvals), default=parent.frozen))
     first = counted_from(frozen.schedule or "", approved, not_before(frozen, _zone()))
-    return max(first, datetime.fromisoformat(parent.last_due)) if parent.last_due else first
+    if parent.last_due is None or is_ahead(parent, now):
+        return first
+    return max(first, datetime.fromisoformat(parent.last_due))
 
 
 def _frozen(parent: PlanState, run: FrozenPlan, path: str, had: JsonObject) -> Event:
