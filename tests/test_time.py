@@ -329,8 +329,8 @@ def test_a_weekly_plan_says_all_that_must_be_changed_for_it_to_run_also_at_check
     house.start()
     text = plan(record("x"), front="schedule: 0 9 1 1 *")
     need = (
-        "write an `expires` into this note and set a `ttl` longer than 1 day for medium risk in "
-        "config/policy.yaml."
+        "write an `expires` into this note and set a `ttl` longer than 1 day in config/policy.yaml "
+        "(its risk is medium)."
     )
     assert need in section(house.pending("Yearly.md", text))
     checked = house.root / "Checked.md"

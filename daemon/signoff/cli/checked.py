@@ -214,7 +214,7 @@ def never_begins(project: Project, checked: Checked) -> str:
         assessment.requirement,
         expires=read_time(said, zone=zone, end_of_day=True, key="expires") if said is not None else None,
         ttl=project.settings.approval.ttl,
-        risks=[each.risk.value for each in assessment.steps],
+        risk=assessment.risk.value,
         zone=zone,
     )
     return f"Approved now, it would never begin: {ended}" if ended else ""

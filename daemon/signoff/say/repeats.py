@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from signoff.model import Method, PlanState, Requirement
@@ -43,7 +42,7 @@ def begins(view: PlanView) -> str:
         view.requirement,
         expires=datetime.fromisoformat(expires) if expires is not None else None,
         ttl=view.ttl,
-        risks=[each.risk.value for each in view.assessment.steps] if view.assessment else [],
+        risk=view.assessment.risk.value if view.assessment else "",
         zone=view.zone,
     )
     if ended:
@@ -58,7 +57,7 @@ def ends_before(
     *,
     expires: datetime | None,
     ttl: float | None,
-    risks: Sequence[str],
+    risk: str,
     zone: tzinfo,
 ) -> str:
     """Why a plan that is approved then never begins, and what to do; empty where its approval holds.
@@ -69,7 +68,7 @@ def ends_before(
         requirement: what the policy asks for.
         expires: the author's expiry, if any.
         ttl: seconds an approval holds where the author names no expiry.
-        risks: of its steps, as the policy has them.
+        risk: of the plan, as the policy has it.
         zone: local time.
     """
     longest = approved + timedelta(seconds=requirement.ttl) if requirement.ttl is not None else None
@@ -81,10 +80,8 @@ def ends_before(
     if own is not None and own <= first:
         mend.append(f"write {'a later' if expires else 'an'} `expires` into this note")
     if longest is not None and requirement.ttl is not None and longest <= first:
-        risk = joined(sorted(set(risks))) or "its"
-        mend.append(
-            f"set a `ttl` longer than {duration(requirement.ttl)} for {risk} risk in config/policy.yaml"
-        )
+        known = f" (its risk is {risk})" if risk else ""
+        mend.append(f"set a `ttl` longer than {duration(requirement.ttl)} in config/policy.yaml{known}")
     return (
         f"its time is {moment(first, zone)}, and the approval would end before that, "
         f"on {moment(min(ends), zone)}. To have it run, {joined(mend)}."
