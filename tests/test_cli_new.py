@@ -38,6 +38,13 @@ def test_a_template_becomes_a_note_in_the_inbox_and_what_is_left_is_named(laid: 
     assert all(each["text"] in lines[each["line"] - 1] for each in made["left"])
 
 
+@pytest.mark.promise("10")
+def test_what_is_filled_in_at_run_time_is_not_named_as_left_to_a_person(laid: Laid) -> None:
+    left = [each["text"] for each in laid.json("new", "Weekly report")["left"]]
+    assert left
+    assert all(text.startswith("<") for text in left)
+
+
 @pytest.mark.promise("1.1")
 def test_a_note_that_still_holds_a_placeholder_stays_a_draft_and_says_where(laid: Laid) -> None:
     note = laid.vault / laid.json("new", "Email", "--title", "Unfilled")["file"]

@@ -80,6 +80,7 @@ def test_a_plan_is_refused_exactly_where_it_can_be_reached_from_itself(graph: di
         (Dependency("b", Status.UNKNOWN), "answer the question in its note"),
         (Dependency("b", Status.REJECTED), "was rejected, and does not run by itself: move its note"),
         (Dependency("b", Status.CANCELLED), "was cancelled"),
+        (Dependency("b", Status.CANCELLED, gone=True), "has no note any more: take it out of `depends_on`"),
         (Dependency("b", Status.EXPIRED), "expired, and does not"),
     ],
 )
@@ -224,6 +225,36 @@ def test_a_plan_that_is_waited_for_may_be_renamed_and_one_that_is_deleted_is_mis
     house.approve(other)
     house.await_note("Second.md", "Done", "status: done")
     assert [call["arguments"]["text"] for call in house.calls()] == ["x", "y", "after"]
+
+
+@pytest.mark.promise("1.5")
+@pytest.mark.parametrize("term", ["run_at: 2099-01-01", "schedule: 0 9 1 1 *", "depends_on: nothing"])
+@pytest.mark.parametrize("how", ["deleted", "deleted while nobody looks", "under another id"])
+def test_an_approved_plan_that_has_lost_its_note_is_cancelled_at_once_and_whoever_waits_for_it_says_so(
+    project: Callable[..., Project], term: str, how: str
+) -> None:
+    house = project().start()
+    house.approve(house.pending("First.md", plan(record("first"), front=f"id: first\n{term}")))
+    first = house.await_note("First.md", "Approved", "next_run:" if "on:" not in term else "status: waiting")
+    house.approve(house.pending("Second.md", plan(record("after"), front="id: second\ndepends_on: first")))
+    house.await_note("Second.md", "Approved", "status: waiting")
+    if how == "under another id":
+        house.edit(first, "id: first", "id: other")
+    elif how == "deleted":
+        first.unlink()
+    else:
+        assert house.stop() == 0
+        first.unlink()
+        house.start()
+
+    said = "`first`, which was cancelled, and has no note any more: take it out of `depends_on`"
+    if how == "under another id":
+        said = "`first`, which was cancelled"
+    if "schedule" in term:
+        said = "`first`, which repeats and so is never done: take it out of `depends_on`"
+    house.await_entry("finished", plan="first", status="cancelled")
+    house.await_note("Second.md", "Approved", said)
+    assert house.entries("returned") == house.calls() == []
 
 
 @pytest.mark.promise("1.1")

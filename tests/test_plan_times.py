@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
@@ -80,6 +80,14 @@ def test_any_text_is_a_moment_with_a_zone_or_a_question(text):
         moment = None
         assert error.code == "time-unreadable"  # noqa: PT017
     assert moment is None or moment.tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59Z", "9999-12-31", "9999-12-31 23:59", "0001-01-01"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"])
+def test_the_first_and_the_last_of_all_days_are_moments_that_every_zone_can_say(text, zone):
+    moment = read_time(text, zone=ZoneInfo(zone), end_of_day=True)
+    for other in available_timezones():
+        assert moment.astimezone(ZoneInfo(other)) == moment
 
 
 @given(st.datetimes(timezones=st.just(UTC), min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)))  # noqa: DTZ001

@@ -237,6 +237,8 @@ def _gesture_approves(facts: Facts) -> None:
 
 def _gesture_stands(facts: Facts) -> None:
     assert facts.plan is not None  # noqa: S101
+    if facts.note is None:
+        raise GateRefused("The note of this plan is gone.", code="revoked")
     stance = stance_on_live(facts.note, facts.plan)
     if stance is Stance.REFUSES:
         raise GateRefused("The note says that this plan is refused.", code="refused-by-gesture")

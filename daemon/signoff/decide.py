@@ -181,7 +181,7 @@ def _on_pending(seen: Seen, plan: PlanState) -> Decision:
     facts = seen.facts
     stance = stance_on_pending(facts)
     if stance is Stance.REFUSES:
-        return _refused_by_person(facts)
+        return refused_by_person(facts)
     if facts.folder in {Folder.DONE, Folder.FAILED}:
         return Decision(Do.CANCEL, "refused-by-gesture", "The note was moved away before it was approved.")
     if seen.problem is not None:
@@ -208,7 +208,8 @@ def _on_pending(seen: Seen, plan: PlanState) -> Decision:
     return Decision(Do.CLAIM) if stance is Stance.APPROVES else PROJECT
 
 
-def _refused_by_person(facts: NoteFacts) -> Decision:
+def refused_by_person(facts: NoteFacts) -> Decision:
+    """What follows where a person refused a plan in its note."""
     if facts.gesture.status in {"cancelled", "canceled"}:
         return Decision(Do.CANCEL, "refused-by-gesture", "Cancelled in the note.")
     reason = facts.gesture.rejection_reason
@@ -220,7 +221,7 @@ def _refused_by_person(facts: NoteFacts) -> Decision:
 def _on_live(seen: Seen, plan: PlanState) -> Decision:
     stance = stance_on_live(seen.facts, plan)
     if stance is Stance.REFUSES:
-        return _refused_by_person(seen.facts)
+        return refused_by_person(seen.facts)
     if stance is not Stance.APPROVES:
         return Decision(Do.WITHDRAW, "revoked", "The approval was withdrawn in the note.")
     if seen.problem is not None:

@@ -405,9 +405,9 @@ class Deeds:
 
     async def end(self, plan_id: str, status: Status, code: str, message: str, by: str | None = None) -> None:
         """Reject or cancel a plan: calls in flight are awaited and recorded, no further one leaves."""
-        for run in self._runs.runs_of(plan_id):
-            await self.end(run, status, code, f"The plan that it is a run of was ended. {message}", by)
-        async with self._runs.halted(plan_id):
+        async with self._runs.halted(plan_id):  # first, so that no further run of it comes due meanwhile
+            for run in self._runs.runs_of(plan_id):
+                await self.end(run, status, code, f"The plan that it is a run of was ended. {message}", by)
             await self._record_end(plan_id, status, code, message, by)
         await self._writeback.project(plan_id)
 

@@ -77,6 +77,8 @@ def _stands(dependency: Dependency) -> str:
     if status in _OPEN:
         return _OPEN[status]
     turned = {Status.EXPIRED: "expired"}.get(status, f"was {status.value}")
+    if dependency.gone:
+        return f"{turned}, and has no note any more: take it out of `depends_on`"
     return (
         f"{turned}, and does not run by itself: move its note to the inbox to have it shown again, "
         "or take it out of `depends_on`"

@@ -26,6 +26,7 @@ from signoff.model import FrozenPlan, Json, JsonObject
 from signoff.note.splice import set_keys, set_section
 from signoff.plan.freeze import thaw
 from signoff.plan.times import read_time
+from signoff.say.escape import is_linkable
 
 LEAST = timedelta(minutes=1)
 """Two runs of a plan are at least this far apart, whatever its schedule says."""
@@ -95,9 +96,14 @@ def counted_from(schedule: str, approved: datetime, run_at: datetime | None) -> 
     return run_at - (_period(every) if every is not None else timedelta(seconds=1))
 
 
+def not_before(frozen: FrozenPlan, zone: tzinfo) -> datetime | None:
+    """The `run_at` of a plan, in UTC; None where it has none."""
+    return read_time(frozen.run_at, zone=zone, key="run_at") if frozen.run_at is not None else None
+
+
 def first_begin(frozen: FrozenPlan, approved: str, zone: tzinfo) -> datetime | None:
     """When a plan begins that is approved then; None for one that begins at once, or never."""
-    start = read_time(frozen.run_at, zone=zone, key="run_at") if frozen.run_at is not None else None
+    start = not_before(frozen, zone)
     if frozen.schedule is None:
         return start
     return next_time(
@@ -187,7 +193,8 @@ def occurrence_note(data: bytes, own_id: str, parent_note: str) -> bytes:
         own_id: the run's id.
         parent_note: the name of the parent's note, without folder and ending, for a link.
     """
+    of = f"[[{parent_note}]]" if is_linkable(parent_note) else parent_note
     keys: dict[str, Json] = dict.fromkeys(_OWN_KEYS)
     keys |= dict.fromkeys(("schedule", "run_at", "depends_on", "approved_by", "approved", "approval_code"))
-    keys |= {"id": own_id, "status": "approved", "occurrence_of": f"[[{parent_note}]]"}
+    keys |= {"id": own_id, "status": "approved", "occurrence_of": of}
     return set_keys(set_section(data, None), keys)

@@ -146,8 +146,15 @@ class Presence:
         old = self.paths.get(plan_id)
         if old is not None and old != path and self.ids.get(old) == plan_id:
             self.forget(old)
+        former = self.ids.get(path)
+        if former is not None and former != plan_id and self.paths.get(former) == path:
+            del self.paths[former]
         self.paths[plan_id] = path
         self.ids[path] = plan_id
+
+    def is_lost(self, plan_id: str) -> bool:
+        """Is there no note of this plan, as far as is known?"""
+        return plan_id not in self.paths
 
     def forget(self, path: str) -> str | None:
         """Drop what is remembered of a path that is gone; the plan it carried."""
@@ -314,12 +321,14 @@ class Presence:
 
     def _dependency(self, name: str) -> Dependency:
         """A plan that another one waits for."""
-        status, plan = self._parts.state.status(name), self._parts.state.plans.get(name)
-        if plan is None or status is Status.DONE:
+        state = self._parts.state
+        status, plan = state.status(name), state.plans.get(name)
+        path = self.paths.get(name) or state.path(name)
+        if path is None or status is Status.DONE:
             return Dependency(name, status)
-        gone = self._parts.vault.stamp(self.paths.get(name, plan.path)) is None
-        frozen = self.frozen(plan.digest)
-        return Dependency(name, status, gone, frozen is not None and frozen.schedule is not None)
+        frozen = self.frozen(plan.digest) if plan is not None else None
+        repeats = frozen is not None and frozen.schedule is not None
+        return Dependency(name, status, self._parts.vault.stamp(path) is None, repeats)
 
     def waits_for(self, name: str) -> tuple[str, ...]:
         """The plans that a plan waits for or would wait for; none for one that does not run by itself."""

@@ -186,11 +186,14 @@ class Reconciler:
             servers = self.presence.views_version
             sight = self.presence.bind(reading, folder, plan_id)
             known = self._known(plan_id, path)
+            former = self.presence.ids.get(path)
             decision = decide(sight.seen, known)
             self._refused.discard(path)
             if plan_id is not None and known.status is not None and _is_own_note(sight, known):
                 self._carry(path, plan_id)
             await self.deeds.carry_out(decision, sight, plan_id)
+            if former is not None and self.presence.is_lost(former):
+                self._lost(former)  # its note is that of another plan now
         if servers != self.presence.views_version:
             self._ask_servers_again(path)
 
@@ -293,15 +296,21 @@ class Reconciler:
         plan_id = self.presence.forget(path)
         if plan_id is not None:
             self._look_at_copies()
-        if plan_id is not None:
-            asyncio.get_running_loop().call_later(MOVED_WITHIN, self._still_gone, plan_id)
+            self._lost(plan_id)
+
+    def _lost(self, plan_id: str) -> None:
+        """A plan has no note; one that has none in a moment either has lost it for good."""
+        if plan_id not in self._timers:
+            later = asyncio.get_running_loop().call_later(MOVED_WITHIN, self._still_gone, plan_id)
+            self._timers[plan_id] = later
 
     def _look_at_copies(self) -> None:
         """A note is gone: what was a copy of it may be the note itself, moved by a sync tool."""
         self._ask_again(lambda error: error.code in COPY_CODES)
 
     def _still_gone(self, plan_id: str) -> None:
-        if plan_id not in self.presence.paths and not self.closing:
+        self._timers.pop(plan_id, None)
+        if self.presence.is_lost(plan_id) and not self.closing:
             self.runs.inquiries.drop(plan_id)
             self.runs.start(plan_id, asleep=False)  # the gate sees that there is no note
             self.runs.look_at_dependents(plan_id)

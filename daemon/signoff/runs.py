@@ -23,6 +23,7 @@ from tzlocal import get_localzone
 from signoff.absence import Absence
 from signoff.approval import Facts, admit
 from signoff.catalogue import Action
+from signoff.decide import Do, refused_by_person
 from signoff.errors import (
     AuthenticationFailed,
     GateRefused,
@@ -58,7 +59,7 @@ from signoff.plan.times import read_time
 from signoff.policy import repeatable
 from signoff.presence import Presence
 from signoff.slots import RANK, Slots
-from signoff.timetable import Timetable
+from signoff.timetable import Timetable, is_ahead
 
 LONGEST_SUMMARY = 400
 """Characters of a text in the ledger and the readable log; the rest is in the blob."""
@@ -79,7 +80,7 @@ class Clock(Protocol):
     """What wakes a plan in time."""
 
     def wake_at(self, plan_id: str, moment: datetime) -> None:
-        """Call `Runs.start` for this plan at this time."""
+        """Call `Runs.start_soon` for this plan at this time."""
 
 
 class Runs:
@@ -115,6 +116,7 @@ class Runs:
         self.clock: Clock | None = None
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._dependents: dict[str, set[str]] = {}
+        self._soon: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._asked_again: set[str] = set()
         self._held: set[str] = set()
@@ -129,6 +131,19 @@ class Runs:
         self._opened = True
         live = [plan for plan in self._parts.state.plans.values() if plan.status in LIVE]
         for plan in sorted(live, key=_turn):
+            if not self._presence.is_lost(plan.id):  # else it is still looked for
+                self.start(plan.id)
+
+    def start_soon(self, plan_id: str) -> None:
+        """Start a plan in a moment: those whose time comes at once start in the order of their turn."""
+        if not self._soon:
+            asyncio.get_running_loop().call_soon(self._start_in_turn)
+        self._soon.add(plan_id)
+
+    def _start_in_turn(self) -> None:
+        plans = self._parts.state.plans
+        soon, self._soon = [plans[plan_id] for plan_id in self._soon if plan_id in plans], set()
+        for plan in sorted(soon, key=_turn):
             self.start(plan.id)
 
     def start(self, plan_id: str, *, asleep: bool = True) -> None:
@@ -176,17 +191,23 @@ class Runs:
             return True
         if state.until is None or state.status not in {Status.WAITING, Status.SCHEDULED}:
             return False
-        until = datetime.fromisoformat(state.until)
-        if until <= self._presence.clock() or state.approvals_end <= self._presence.now():
+        until, now = datetime.fromisoformat(state.until), self._presence.clock()
+        if until <= now or is_ahead(state, now) or state.approvals_end <= self._presence.now():
             return False
         if self.clock is not None:
             self.clock.wake_at(state.id, min(until, state.approvals_end))
         return True
 
+    def clock_was_put_back(self) -> None:
+        """What is scheduled may come due earlier than was thought."""
+        for state in self._parts.state.plans.values():
+            if state.status is Status.SCHEDULED:
+                self.start_soon(state.id)
+
     def look_for_servers(self) -> None:
         """Servers may have changed: what waits for one goes on, or says what is wrong now."""
         news: list[Event] = []
-        for state in self._absence.waiting():
+        for state in sorted(self._absence.waiting(), key=_turn):
             run = self._runs.get(state.id)
             if run is not None:
                 run[0].look_again()
@@ -250,7 +271,8 @@ class Runs:
     async def _go(self, run: Run) -> None:
         plan_id = run.plan_id
         try:
-            if self._too_early(plan_id) or self._not_fetched_back(plan_id):
+            lost = self._presence.is_lost(plan_id)  # then the gate is asked, whatever the time
+            if (not lost and self._too_early(plan_id)) or self._not_fetched_back(plan_id):
                 return
             if await self._repeats(plan_id):
                 return
@@ -317,7 +339,6 @@ class Runs:
             frozen is None
             or frozen.run_at is None
             or state.last_due
-            or plan_id not in self._presence.paths  # for the gate to see
             or any(step.attempts for step in state.steps.values())
         ):
             return False
@@ -352,14 +373,32 @@ class Runs:
         elif refusal.code == "authentication":
             await self._wait_to_be_known(plan_id, data)
         elif refusal.code == "refused-by-gesture":
-            await self.record([Event("finished", plan=plan_id, data={**data, "status": "rejected"})])
+            data = await self._as_refused(plan_id, data)
+            await self.record([Event("finished", plan=plan_id, data=data)])
         elif refusal.code == "expired" and self._when_expired(state) == "reject":
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "expired"})])
-        elif refusal.code == "revoked" and self._presence.paths.get(plan_id) is None:
+        elif refusal.code == "revoked" and self._has_nothing_to_stand_on(state):
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "cancelled"})])
         else:
             await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)])
             await self.back_to_person(plan_id)
+
+    async def _as_refused(self, plan_id: str, data: JsonObject) -> JsonObject:
+        """What is recorded of a plan that was refused in its note: rejected or cancelled, in which words."""
+        note = await self._presence.note_facts(plan_id)
+        if note is None:
+            return {**data, "status": Status.REJECTED.value}
+        decision = refused_by_person(note)
+        status = Status.CANCELLED if decision.do is Do.CANCEL else Status.REJECTED
+        return {"status": status.value, "reason": decision.code, "message": decision.message}
+
+    def _has_nothing_to_stand_on(self, state: PlanState) -> bool:
+        """Is there no note that could be approved again, or none whose approval would count?"""
+        return self._presence.is_lost(state.id) or self._is_left_over(state)
+
+    def _is_left_over(self, state: PlanState) -> bool:
+        """Is this a run of a plan that does not stand any more?"""
+        return state.parent is not None and self._parts.state.status(state.parent) not in LIVE
 
     def _when_expired(self, state: PlanState) -> str:
         return self._parts.rules.policy.when_expired(Risk(state.risk))
@@ -396,15 +435,16 @@ class Runs:
     def look_at_dependents(self, plan_id: str) -> None:
         """Start those that wait for a plan; those that must go on waiting say how it stands now."""
         for dependent in self._dependents.pop(plan_id, ()):
-            asyncio.get_running_loop().call_soon(self.start, dependent)
+            self.start_soon(dependent)
 
     # ------------------------------------------------------------ the world of a run
 
     async def facts(self, plan_id: str) -> Facts:
         """See `World.facts`. The run of a repeating plan stands only as long as that plan does."""
-        parent = self._parts.state.plans[plan_id].parent
-        if parent is not None and self._parts.state.status(parent) not in LIVE:
-            raise GateRefused(f"The plan that this is a run of, {parent}, does not stand.", code="revoked")
+        state = self._parts.state.plans[plan_id]
+        if self._is_left_over(state):
+            why = f"The plan that this is a run of, {state.parent}, does not stand."
+            raise GateRefused(why, code="revoked")
         return await self._presence.facts(plan_id)
 
     async def record(self, events: Sequence[Event], contents: Sequence[bytes] = ()) -> None:
@@ -548,7 +588,7 @@ class Runs:
         for plan in list(self._parts.state.plans.values()):
             if plan.status is Status.WAITING and plan.reason == "authentication":
                 plan.until = None
-                self.start(plan.id)
+                self.start_soon(plan.id)
 
     def progressed(self, plan_id: str) -> None:
         """See `World.progressed`."""

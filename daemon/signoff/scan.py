@@ -47,9 +47,12 @@ class Scan:
         self._reconciler.presence.stamps.update(stamps)
 
     def everything(self) -> None:
-        """Hint at every note of a plan that may still do something."""
+        """Hint at every note of a plan that may still do something, and at those that are gone."""
         for path, _ in self._vault.scan(*ACTIVE):
             self._reconciler.look_anew(path)
+        for plan in self._state.plans.values():
+            if self._vault.stamp(plan.path) is None:
+                self._reconciler.look_anew(plan.path)
 
     def active(self) -> None:
         """Hint at what changed; the archives too, when it is their time."""

@@ -84,7 +84,8 @@ class Daemon:
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.reconciler = Reconciler(parts)
-        self._schedule = Schedule(self.reconciler.runs.start)
+        runs = self.reconciler.runs
+        self._schedule = Schedule(runs.start_soon, runs.clock_was_put_back)
         self.reconciler.runs.clock = self._schedule
         self._requests = Requests(places.requests)
         self._reload = Reload(parts, self.reconciler, pool, environ, configured)

@@ -22,13 +22,13 @@ from signoff.occurrences import (
     counted_from,
     due,
     next_time,
+    not_before,
     occurrence_id,
     occurrence_note,
     occurrence_of,
 )
 from signoff.parts import Parts
 from signoff.plan.freeze import blob
-from signoff.plan.times import read_time
 from signoff.presence import Presence
 
 
@@ -47,8 +47,10 @@ class Timetable:
         """
         parent = self._parts.state.plans[approved.frozen.id]
         schedule, now = approved.frozen.schedule or "", self._presence.clock()
-        after = _last(parent, approved.frozen)
+        after = _last(parent, approved.frozen, now)
         found = due(schedule, after, now, _zone())
+        if found is not None and is_ahead(parent, now):
+            found = Due(found.at)  # what was missed was counted when the clock ran ahead
         run = None
         if found is not None:
             run = await self._have_or_pass(parent, approved, found, late=now - found.at > LATE)
@@ -121,11 +123,17 @@ class Timetable:
         """A free name beside the parent's note, with the local time at which the run was due."""
         stem = self._presence.paths.get(parent.id, parent.path).rsplit("/", 1)[-1].removesuffix(".md")
         folder = self._parts.vault.names(Folder.APPROVED)[0]
-        base = f"{folder}/{stem} {at.astimezone(_zone()):%Y-%m-%d %H%M}"
-        path, count = f"{base}.md", 2
-        while self._parts.vault.stamp(path) is not None:
-            path, count = f"{base} {count}.md", count + 1
-        return path
+        base = f"{stem} {at.astimezone(_zone()):%Y-%m-%d %H%M}"
+        name, count = base, 2
+        while self._is_taken(f"{name}.md"):
+            name, count = f"{base} {count}", count + 1
+        return f"{folder}/{name}.md"
+
+    def _is_taken(self, name: str) -> bool:
+        """Is there a note of this name where the run's note lies, or comes to lie? A link must find it."""
+        vault = self._parts.vault
+        folders = [folder for kind in Folder for folder in vault.names(kind)]
+        return any(vault.stamp(f"{folder}/{name}") is not None for folder in folders)
 
     async def _tell(self, parent: PlanState, following: datetime | None) -> None:
         until = following.isoformat(timespec="milliseconds") if following else None
@@ -139,12 +147,22 @@ def _zone() -> tzinfo:
     return get_localzone()
 
 
-def _last(parent: PlanState, frozen: FrozenPlan) -> datetime:
-    """The time from which the next run is counted: the last one that was due, else the approval."""
+def is_ahead(parent: PlanState, now: datetime) -> bool:
+    """Was the last run due at a time still to come? Then the clock ran ahead, and was put back."""
+    return parent.last_due is not None and datetime.fromisoformat(parent.last_due) > now
+
+
+def _last(parent: PlanState, frozen: FrozenPlan, now: datetime) -> datetime:
+    """The time from which the next run is counted: the last one that was due, else the approval.
+
+    Where the clock ran ahead, what was due meanwhile comes due once more, in its own time; none of it runs
+    twice, since each run has its time in its id.
+    """
     approved = datetime.fromisoformat(max((given.time for given in parent.approvals), default=parent.frozen))
-    start = read_time(frozen.run_at, zone=_zone(), key="run_at") if frozen.run_at is not None else None
-    first = counted_from(frozen.schedule or "", approved, start)
-    return max(first, datetime.fromisoformat(parent.last_due)) if parent.last_due else first
+    first = counted_from(frozen.schedule or "", approved, not_before(frozen, _zone()))
+    if parent.last_due is None or is_ahead(parent, now):
+        return first
+    return max(first, datetime.fromisoformat(parent.last_due))
 
 
 def _frozen(parent: PlanState, run: FrozenPlan, path: str, had: JsonObject) -> Event:
@@ -185,6 +203,7 @@ def _approvals(parent: PlanState, approved: ApprovedPlan, run: FrozenPlan) -> li
             data={
                 "method": each.method.value,
                 "gesture": "schedule",
+                "given": each.time,
                 "expires": each.expires,
                 "of": parent.id,
                 "complete": True,

@@ -27,7 +27,7 @@ from signoff.form import FormRefused
 from signoff.ledger.entry import Event
 from signoff.model import FINAL, LIVE, Folder, Json, JsonObject, PlanState, Status
 from signoff.note.splice import CannotSplice, section_items, section_of, set_keys, set_section, set_ticks
-from signoff.occurrences import first_begin
+from signoff.occurrences import first_begin, not_before
 from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
 from signoff.presence import Presence
@@ -357,6 +357,7 @@ class WriteBack:
         assessment = self._presence.assessment(frozen) if frozen else None
         approved = {given.approver for given in state.approvals}
         needed = assessment.requirement.approvers if assessment else 1
+        zone = get_localzone() or UTC
         return PlanView(
             state=state,
             frozen=frozen,
@@ -365,9 +366,10 @@ class WriteBack:
             changes=self._changes(state),
             missing=max(0, needed - len(approved)),
             candidates=[name for name in parts.rules.roster.approvers() if name not in approved],
-            begins=first_begin(frozen, state.frozen, get_localzone() or UTC) if frozen else None,
+            start=not_before(frozen, zone) if frozen else None,
+            begins=first_begin(frozen, state.frozen, zone) if frozen else None,
             ttl=parts.settings.approval.ttl,
-            zone=get_localzone() or UTC,
+            zone=zone,
             folders=folder_names(parts.settings.vault.folders),
             redactor=parts.rules.redactor,
             questions=(questions := self._questions(state)),

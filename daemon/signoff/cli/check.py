@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from signoff.cli.checked import Checked, bind, named_servers, read, write_mended
+from signoff.cli.checked import Checked, bind, named_servers, never_begins, read, write_mended
 from signoff.cli.circles import refuse_circles
 from signoff.cli.connect import views as server_views
 from signoff.cli.project import Project
@@ -79,6 +79,7 @@ def _as_object(project: Project, checked: Checked) -> JsonObject:
         "risk": checked.assessment.risk.value,
         "steps": [_step(project, checked.assessment, step) for step in checked.frozen.steps],
         "needs": _needs(checked.assessment.requirement, explain(checked.assessment)),
+        "warning": never_begins(project, checked),
     }
     return found
 
@@ -158,6 +159,8 @@ def _say(project: Project, checked: Checked) -> None:
         if step["fallback"]:
             SCREEN.line(f"  If it cannot be reached: {', '.join(step['fallback'])}.")
     SCREEN.line(explain(checked.assessment))
+    if warning := never_begins(project, checked):
+        SCREEN.line(warning, "yellow")
     SCREEN.line()
 
 

@@ -17,12 +17,14 @@ from signoff.freezing import require_harmless_verify, require_not_denied
 from signoff.limits import final_arguments, first_broken
 from signoff.model import Assessment, FrozenPlan, Plan, ServerView
 from signoff.note.mend import mend
+from signoff.occurrences import first_begin
 from signoff.plan.broken import DAMAGED
 from signoff.plan.expressions import late_arguments
 from signoff.plan.followups import undo_of
 from signoff.plan.freeze import freeze
 from signoff.plan.times import read_time
 from signoff.policy import assess, limits_on
+from signoff.say.repeats import ends_before
 from signoff.vault import has_control_characters, is_conflict_copy
 
 UNASSIGNED = "not-assigned-yet"
@@ -194,3 +196,25 @@ def _require_not_expired(plan: Plan) -> None:
         raise NoteError(
             f"This plan expired at {plan.expires}.", code="expired", hint="Change or delete `expires`."
         )
+
+
+def never_begins(project: Project, checked: Checked) -> str:
+    """That a plan would never begin which is approved now, and what to do; empty where it would."""
+    frozen, assessment, plan = checked.frozen, checked.assessment, checked.plan
+    if frozen is None or assessment is None or plan is None:
+        return ""
+    zone, now = get_localzone() or UTC, datetime.now(UTC)
+    first = first_begin(frozen, now.isoformat(), zone)
+    if first is None:
+        return ""
+    said = plan.expires
+    ended = ends_before(
+        first,
+        now,
+        assessment.requirement,
+        expires=read_time(said, zone=zone, end_of_day=True, key="expires") if said is not None else None,
+        ttl=project.settings.approval.ttl,
+        risk=assessment.risk.value,
+        zone=zone,
+    )
+    return f"Approved now, it would never begin: {ended}" if ended else ""

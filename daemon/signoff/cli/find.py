@@ -1,7 +1,8 @@
 """Which plan and which step a person means.
 
 PLAN is an id, a file, or the start of either; STEP is an id or a number. What is exact comes first: an
-id, then a file. A start counts only where one plan fits.
+id, then a file, then the name of a note (the runs of a repeating plan have names that begin with its own).
+A start counts only where one plan fits.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def find_plan(project: Project, named: str) -> str:
     paths = _paths(project)
     if named in paths:
         return named
-    found = _of_file(project, named, paths) or _of_start(project, named, paths)
+    found = _of_file(project, named, paths) or _of_name(named, paths) or _of_start(project, named, paths)
     if len(found) == 1:
         return found[0]
     if found:
@@ -74,6 +75,12 @@ def _of_file(project: Project, named: str, paths: dict[str, str]) -> list[str]:
         if found:
             return found[-1:]  # the latest of those that ever lay there
     return []
+
+
+def _of_name(named: str, paths: dict[str, str]) -> list[str]:
+    """The plans whose note has just this name, with or without its ending."""
+    names = {named, f"{named}.md"}
+    return [plan_id for plan_id, path in paths.items() if path.rsplit("/", 1)[-1] in names]
 
 
 def _id_in(project: Project, path: Path) -> str | None:

@@ -14,7 +14,8 @@ frozen        path, title, steps [{id, name, action, call, risk, kept, reason, m
               run of a repeating plan also parent, due, missed
 presented     path: the preview is in the note
 moved         to: where the note lies now
-approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete
+approved      method, expires, gesture, note (SHA-256 of the note's bytes), complete; of a run of a
+              repeating plan: of, given (the plan, and when that was approved)
 started       resumed: the approval is consumed from here on
 intent        a call is about to leave: arguments (redacted), key
 outcome       class, reason, message, summary, result (blob), until
@@ -291,7 +292,7 @@ def _approved(plan: PlanState, entry: Entry) -> None:
             Approval(
                 approver=entry.approver,
                 method=word_of(Method, entry.data, "method", Method.AUTO),
-                time=entry.time,
+                time=time_of(entry.data, "given") or entry.time,
                 expires=expires,
                 digest=entry.digest,
                 presentation=plan.presentation,

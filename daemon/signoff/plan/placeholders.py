@@ -15,7 +15,7 @@ from signoff.model import Json
 from signoff.note.places import Path
 
 _ANGLE = re.compile(r"<(?P<inner>[^\W\d_][^<>\n]{0,198})>")
-_BRACES = re.compile(r"\{\{[^{}\n]{0,200}\}\}|<%[^\n]{0,200}%>")
+_BRACES = re.compile(r"(?<!\$)\{\{[^{}\n]{0,200}\}\}|<%[^\n]{0,200}%>")
 _LONGEST = 204
 """Characters of a placeholder."""
 

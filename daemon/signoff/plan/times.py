@@ -8,6 +8,8 @@ The documented rule for `run_at` and `expires`:
 * a date alone is the end of that day for `expires` and its start for `run_at`, both in local time;
 * `+00:00Z`, which several programs write, says UTC twice and is read as UTC; any other zone that is
   given twice is not readable;
+* what lies before all years or after them (`9999-12-31T23:59:59Z`, which many programs write for "never")
+  is the first or the last moment that every zone still has a date for;
 * whatever else is unreadable: the note stays a draft. It never means "forever".
 """
 
@@ -18,6 +20,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from signoff.errors import NoteError
 
+FIRST = datetime(1, 1, 2, tzinfo=UTC)
+LAST = datetime(9999, 12, 30, 23, 59, 59, tzinfo=UTC)
+"""The bounds of what has a date in every zone."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|z|[+-]\d{2}(?::?\d{2})?)?", re.ASCII
@@ -41,30 +46,37 @@ def read_time(text: str, *, zone: tzinfo, end_of_day: bool = False, key: str = "
         NoteError: `time-unreadable`; without line and column, which the caller knows.
     """
     written = text.strip()
-    moment = _moment(written, end_of_day=end_of_day)
+    moment = _moment(written, zone, end_of_day=end_of_day)
     if moment is not None:
-        try:
-            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        except (OverflowError, ValueError):
-            pass
+        return min(max(moment, FIRST), LAST)
     raise NoteError(
         f"`{key}: {written[:60]}` is not a date or time that can be read.", code="time-unreadable", hint=_HINT
     )
 
 
-def _moment(written: str, *, end_of_day: bool) -> datetime | None:
-    """The moment as far as the text says it (perhaps without a zone), or None where it is unreadable."""
+def _moment(written: str, zone: tzinfo, *, end_of_day: bool) -> datetime | None:
+    """The moment in UTC, or None where the text is unreadable."""
     if written.endswith("+00:00Z"):
         written = written.removesuffix("+00:00Z") + "Z"
     try:
         if _DATE.fullmatch(written):
-            return datetime.fromisoformat(f"{written}T{'23:59:59' if end_of_day else '00:00:00'}")
+            day = f"{written}T{'23:59:59' if end_of_day else '00:00:00'}"
+            return _local(datetime.fromisoformat(day), zone)
         if parts := _TIME.fullmatch(written):
             date, time, offset = parts.groups()
-            return datetime.fromisoformat(f"{date}T{time}{(offset or '').upper()}")
-    except ValueError:  # the 31st of June, 25 o'clock
+            moment = datetime.fromisoformat(f"{date}T{time}{(offset or '').upper()}")
+            return moment.astimezone(UTC) if offset else _local(moment, zone)
+    except (ValueError, OverflowError):  # the 31st of June, 25 o'clock; before the year 1 in UTC
         pass
     return None
+
+
+def _local(moment: datetime, zone: tzinfo) -> datetime:
+    """A local time in UTC; what has no date there is one of the bounds."""
+    try:
+        return moment.replace(tzinfo=zone).astimezone(UTC)
+    except OverflowError:
+        return FIRST if moment.year == 1 else LAST
 
 
 def expiry(

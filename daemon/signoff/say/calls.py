@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from signoff.model import SURVIVES_ALL, Call, FrozenStep, Verification
 from signoff.say.arguments import is_late, show_arguments
 from signoff.say.block import paragraphs, table
 from signoff.say.drawing import MOST_LATE_ITEMS, drawing
 from signoff.say.escape import code, inline, sentence
-from signoff.say.repeats import begins
+from signoff.say.repeats import begins, starts
 from signoff.say.view import PlanView
 from signoff.say.words import duration, joined
 
@@ -146,11 +145,11 @@ def _terms(view: PlanView) -> Sequence[str]:
     said = []
     if frozen.depends_on:
         said.append(f"It starts when {joined([code(name) for name in frozen.depends_on])} is done.")
-    if frozen.run_at is not None:
-        said.append(f"It starts on {_time(view, frozen.run_at)} at the earliest.")
+    said.append(starts(view))
     if frozen.schedule is not None:
+        local = "" if frozen.schedule.lower().startswith("every") else ", in local time"
         said.append(
-            f"**It repeats:** {code(frozen.schedule)}, in local time. "
+            f"**It repeats:** {code(frozen.schedule)}{local}. "
             "One approval covers every run until the approval ends."
         )
     said.append(begins(view))
@@ -170,14 +169,6 @@ def _on_failure(choice: str) -> str:
 def short_digest(view: PlanView) -> str:
     """The beginning of the digest; the whole of it is in the properties."""
     return f"Digest: {code(view.state.digest[:16])}…"
-
-
-def _time(view: PlanView, text: str) -> str:
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        return code(text)
-    return view.moment(text) if given.tzinfo else f"{code(text)} local time"
 
 
 _PLAIN_ID = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from signoff.model import PlanState, Status
-from signoff.say.escape import code, sentence, visible
+from signoff.say.escape import LINKABLE, code, is_linkable, sentence
 from signoff.say.progress import progress
 from signoff.say.words import advice, moment, plural
 
@@ -17,9 +16,6 @@ MARK = "Written by Signoff"
 """Begins the line that tells when; a dashboard without it is a person's own."""
 LAST_DONE = 10
 """How many finished plans are listed."""
-
-_LINKABLE = re.compile(r"[^\[\]|#^\\%<>{}`:*?\"\n]+")
-"""A path that a wiki link can hold without meaning anything else."""
 
 
 class ServerState(Protocol):
@@ -151,8 +147,8 @@ def link(plan: PlanState) -> str:
     """A wiki link to the plan's note, or its path as code where a link could mean something else."""
     title = sentence(plan.title, limit=100) if plan.title else code(plan.id)
     path = plan.path.removesuffix(".md")
-    if not _LINKABLE.fullmatch(path) or visible(path) != path or not plan.path.endswith(".md"):
+    if not is_linkable(path) or not plan.path.endswith(".md"):
         return f"{title} ({code(plan.path)})"
-    if title == plan.title and _LINKABLE.fullmatch(title):
+    if title == plan.title and LINKABLE.fullmatch(title):
         return f"[[{path}|{title}]]"
     return f"[[{path}]] {title}"

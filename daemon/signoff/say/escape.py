@@ -28,6 +28,8 @@ RESULT_LIMIT = 2000
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs", "Me"})
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _EMOJI_STYLE = "\ufe0f"
+LINKABLE = re.compile(r"[^\[\]|#^\\%<>{}`:*?\"\n]+")
+"""What a wiki link can hold without meaning anything else."""
 _OTHER_ALPHABETS = (
     "CYRILLIC",
     "GREEK",
@@ -228,3 +230,8 @@ def _with_its_full_stop(token: str) -> list[tuple[str, bool]]:
     if len(token) > 1 and token[-1] in ".,;:!?" and token[-2] != token[-1]:
         return [(token[:-1], False), (token[-1], True)]
     return [(token, False)]
+
+
+def is_linkable(name: str) -> bool:
+    """Can a wiki link hold this name or path, and find its note by it?"""
+    return LINKABLE.fullmatch(name) is not None and visible(name) == name

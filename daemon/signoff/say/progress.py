@@ -110,6 +110,8 @@ def _count(view: PlanView) -> str:
 def approved_by(view: PlanView) -> str:
     """Who approved, how, when and until when."""
     given = [_approval(view, one) for one in view.state.approvals]
+    if given and view.state.parent is not None:
+        return f"That plan was approved by {joined(given)}. {short_digest(view)}"
     if given:
         return f"Approved by {joined(given)}. {short_digest(view)}"
     return "The policy asks for no approval of it." if view.requirement.method is Method.AUTO else ""

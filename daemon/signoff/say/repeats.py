@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
-from signoff.model import Method, PlanState
-from signoff.say.escape import code
+from signoff.model import Method, PlanState, Requirement
+from signoff.say.escape import code, is_linkable
 from signoff.say.view import PlanView
-from signoff.say.words import joined, plural
+from signoff.say.words import duration, joined, moment, plural
 
 LATE = timedelta(minutes=1)
 """What `signoff.occurrences` calls late."""
 MOST_COUNTED = 1000
 """How far it counts what was missed."""
 MOST_LINKED = 3
-_LINKABLE = re.compile(r"[\w ,.'()-]+")
+
+
+def starts(view: PlanView) -> str:
+    """The time before which a plan does not start, or that it is over already; empty where it names none."""
+    frozen = view.frozen
+    if frozen is None or frozen.run_at is None:
+        return ""
+    if view.start is None:
+        return f"It starts on {code(frozen.run_at)} at the earliest."
+    when = view.moment(view.start.isoformat())
+    if view.start > datetime.fromisoformat(view.state.frozen):
+        return f"It starts on {when} at the earliest."
+    so = "it starts as soon as it is approved" if frozen.schedule is None else "only the schedule counts"
+    return f"Its time, {when}, has passed: {so}."
 
 
 def begins(view: PlanView) -> str:
@@ -23,22 +35,57 @@ def begins(view: PlanView) -> str:
     first, frozen = view.begins, view.frozen
     if first is None or frozen is None:
         return ""
-    shown = datetime.fromisoformat(view.state.frozen)
-    policy = view.requirement.ttl
-    ends = [shown + timedelta(seconds=policy)] if policy is not None else []
-    if view.state.expires is not None:
-        ends.append(datetime.fromisoformat(view.state.expires))
-    elif view.ttl is not None:
-        ends.append(shown + timedelta(seconds=view.ttl))
-    when = view.moment(first.isoformat())
-    if not ends or first < min(ends) or view.requirement.method is Method.AUTO:
-        return f"The first run is on {when}." if frozen.schedule is not None else ""
-    mend = (
-        "a longer `ttl` in config/policy.yaml"
-        if policy is not None and ends[0] == min(ends)
-        else "a later `expires` in this note"
+    expires = view.state.expires
+    ended = ends_before(
+        first,
+        datetime.fromisoformat(view.state.frozen),
+        view.requirement,
+        expires=datetime.fromisoformat(expires) if expires is not None else None,
+        ttl=view.ttl,
+        risk=view.assessment.risk.value if view.assessment else "",
+        zone=view.zone,
     )
-    return f"**It would never begin:** its time is {when}, and an approval ends before that. It needs {mend}."
+    if ended:
+        return f"**Approved now, it would never begin:** {ended}"
+    return f"The first run is on {view.moment(first.isoformat())}." if frozen.schedule is not None else ""
+
+
+def ends_before(
+    first: datetime,
+    approved: datetime,
+    requirement: Requirement,
+    *,
+    expires: datetime | None,
+    ttl: float | None,
+    risk: str,
+    zone: tzinfo,
+) -> str:
+    """Why a plan that is approved then never begins, and what to do; empty where its approval holds.
+
+    Args:
+        first: when it would begin.
+        approved: when it is approved.
+        requirement: what the policy asks for.
+        expires: the author's expiry, if any.
+        ttl: seconds an approval holds where the author names no expiry.
+        risk: of the plan, as the policy has it.
+        zone: local time.
+    """
+    longest = approved + timedelta(seconds=requirement.ttl) if requirement.ttl is not None else None
+    own = expires or (approved + timedelta(seconds=ttl) if ttl is not None else None)
+    ends = [each for each in (longest, own) if each is not None]
+    if requirement.method is Method.AUTO or not ends or first < min(ends):
+        return ""
+    mend = []
+    if own is not None and own <= first:
+        mend.append(f"write {'a later' if expires else 'an'} `expires` into this note")
+    if longest is not None and requirement.ttl is not None and longest <= first:
+        known = f" (its risk is {risk})" if risk else ""
+        mend.append(f"set a `ttl` longer than {duration(requirement.ttl)} in config/policy.yaml{known}")
+    return (
+        f"its time is {moment(first, zone)}, and the approval would end before that, "
+        f"on {moment(min(ends), zone)}. To have it run, {joined(mend)}."
+    )
 
 
 def occasion(view: PlanView) -> str:
@@ -55,10 +102,19 @@ def occasion(view: PlanView) -> str:
     return said
 
 
+def runs_had(view: PlanView) -> str:
+    """Of a repeating plan that has ended, how many runs it had, with links; empty for all else."""
+    links = _latest(view.state)
+    return f"It had {plural(view.state.run, 'run')}; the latest: {links}." if links else ""
+
+
+def _latest(state: PlanState) -> str:
+    return joined([_link(path) for path in reversed(state.occurrences[-MOST_LINKED:])])
+
+
 def runs_so_far(view: PlanView) -> str:
     """Of a repeating plan, how many runs it had, links to the latest, and what was missed."""
-    state = view.state
-    links = joined([_link(path) for path in reversed(state.occurrences[-MOST_LINKED:])])
+    state, links = view.state, _latest(view.state)
     parts = [f"{plural(state.run, 'run')} so far; the latest: {links}." if links else "No run so far."]
     if state.missed and state.last_due is not None:
         parts.append(_what_was_missed(view, state, state.last_due))
@@ -82,4 +138,4 @@ def _missed(count: int) -> str:
 def _link(path: str) -> str:
     """A link to the note of a run, which finds it wherever it lies; not for a name that could act in one."""
     name = path.rsplit("/", 1)[-1].removesuffix(".md")
-    return f"[[{name}]]" if _LINKABLE.fullmatch(name) else code(name)
+    return f"[[{name}]]" if is_linkable(name) else code(name)

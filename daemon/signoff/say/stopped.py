@@ -11,7 +11,7 @@ from signoff.say.escape import RESULT_LIMIT, bounded, code, fenced, sentence
 from signoff.say.failures import ITEMS_FAILED, MOST_LISTED, class_of, failures, failures_table
 from signoff.say.form import answered
 from signoff.say.progress import approved_by
-from signoff.say.repeats import occasion
+from signoff.say.repeats import occasion, runs_had
 from signoff.say.steps import (
     ALL_RESULTS,
     SHORTEST_RESULT,
@@ -82,7 +82,7 @@ def ended(view: PlanView) -> str:
 
 def _called_so_far(view: PlanView) -> str:
     if not view.started():
-        return "Nothing was called."
+        return runs_had(view) or "Nothing was called."
     finished, back = _finished(view), taken_back(view)
     said = f"Done before that: {names_of(view, finished)}." if finished else ""
     said += f" Taken back: {names_of(view, back)}." if back else ""

@@ -77,6 +77,7 @@ class PlanView:
         missing: how many further approvers are needed.
         candidates: names of approvers who may still approve.
         ended_by, ended_reason: who rejected or cancelled it and why, as typed; empty where not known.
+        start: its `run_at`, where it has one.
         begins: when it would begin if it were approved as soon as it is shown, where it says a time.
         ttl: seconds an approval holds where neither the note nor the policy says less.
         zone: local time.
@@ -96,6 +97,7 @@ class PlanView:
     candidates: Sequence[str] = ()
     ended_by: str = ""
     ended_reason: str = ""
+    start: datetime | None = None
     begins: datetime | None = None
     ttl: float | None = None
     zone: tzinfo = UTC
