@@ -25,7 +25,7 @@ from signoff.model import (
     StepState,
     StepStatus,
 )
-from signoff.say.view import PlanView
+from signoff.say.view import Final, PlanView
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DIGEST = "ab" * 32
@@ -225,6 +225,7 @@ def poisoned(text: str, status: Status, step_status: StepStatus) -> PlanView:
             "send": {"content": [{"type": "text", "text": text}], "structured": {text: text}, "text": text}
         },
         changes=[Difference(text, text, text + text)],
+        finals=[Final(known, text, {text: text, "list": [text, {text: text}]})],
         missing=1,
         candidates=[text],
         ended_by=text,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +142,57 @@ def test_no_more_calls_of_one_plan_are_in_flight_than_the_settings_say_and_other
         flying += {"intent": 1, "outcome": -1}.get(entry.event, 0)
         most = max(most, flying)
     assert most == 2
+
+
+LIMITED = (
+    "action: stub.record\nlimits: size(with.text) <= 3\n"
+    "with:\n  text: ${{ steps.a.result.text }}\n  to: here\n"
+)
+
+
+def finals(house: Project, note: Path) -> list[dict[str, Any]]:
+    """What a person is asked about, as `signoff show` has it."""
+    shown = house.signoff("show", str(house.front(note)["id"]), "--json")
+    return list(json.loads(shown.stdout)["final"])
+
+
+@pytest.mark.promise("7")
+def test_final_values_outside_their_limits_are_shown_in_full_and_exactly(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    value = "pay `ana` " + "and again " * 80 + "then pay mallory"
+    made = f"id: a\naction: stub.structured\nwith:\n  text: {json.dumps(value)}\n"
+    house.approve(house.pending("Long.md", plan(made, LIMITED)))
+
+    note = house.await_note("Long.md", "Pending_Approval", "limits-violated")
+
+    asked = section(note).partition("waiting for your approval")[0]
+    assert value in asked
+    assert '`to` = `"here"`' in asked
+    assert "stub.record" in asked
+    assert value not in note.read_text().split("# A plan")[0], "properties are no place for it"
+    assert finals(house, note) == [
+        {"step": "step-2", "call": "stub.record", "arguments": {"text": value, "to": "here"}}
+    ]
+    assert house.stop() == 0
+    assert all(value not in path.read_text() for path in (house.logs / "audit").glob("*.jsonl"))
+
+
+@pytest.mark.promise("7")
+def test_every_value_that_an_approval_lets_go_outside_its_limits_is_shown_when_it_is_given(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    items = (
+        "for_each: [one, three, fifteen]\naction: stub.record\nlimits: size(with.text) <= 3\n"
+        "with:\n  text: ${{ item }}\n"
+    )
+    house.approve(house.pending("Items.md", plan(items, front="id: items\nmode: parallel")))
+    for found in (["three"], ["three", "fifteen"]):
+        house.await_note("Items.md", "Pending_Approval", f"`{json.dumps(found[-1])}`")
+        note = house.await_note("Items.md", "Pending_Approval", "status: pending")
+        assert [asked["arguments"]["text"] for asked in finals(house, note)] == found
+        house.approve(note)
+    house.await_note("Items.md", "Done", "status: done")
+    assert sorted(texts(house)) == ["fifteen", "one", "three"]

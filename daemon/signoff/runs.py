@@ -22,6 +22,7 @@ from tzlocal import get_localzone
 
 from signoff.absence import Absence
 from signoff.approval import Facts, admit
+from signoff.canonical import sha256_hex
 from signoff.catalogue import Action
 from signoff.errors import (
     AuthenticationFailed,
@@ -344,8 +345,11 @@ class Runs:
             return
         logger.info("Plan {} does not go on: {} ({})", plan_id, refusal.message, refusal.code)
         data: JsonObject = {"reason": refusal.code, "message": refusal.message}
+        contents: tuple[bytes, ...] = ()
         if isinstance(refusal, OutsideLimits):
-            data["final"] = {"step": refusal.step, "sha256": refusal.arguments}
+            kept = sha256_hex(refusal.shown)
+            data["final"] = {"step": refusal.step, "sha256": refusal.arguments, "kept": kept}
+            contents = (refusal.shown,)
         if refusal.code == "dependency-unmet":
             await self._wait_for_dependencies(plan_id, data)
         elif refusal.code == "authentication":
@@ -357,7 +361,7 @@ class Runs:
         elif refusal.code == "revoked" and self._presence.paths.get(plan_id) is None:
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "cancelled"})])
         else:
-            await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)])
+            await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)], contents)
             await self.back_to_person(plan_id)
 
     def _when_expired(self, state: PlanState) -> str:

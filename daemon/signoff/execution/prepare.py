@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from signoff.approval import ApprovedPlan, Facts, admit
 from signoff.canonical import digest_of
 from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
-from signoff.execution.events import text_of
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
 from signoff.flow import Flow, is_verify, origin_id
@@ -109,12 +109,12 @@ def _require_within_limits(world: World, flow: Flow, step: FrozenStep, call: Cal
     final = digest_of(dict(call.arguments))
     if world.state_of(flow.plan.id).exceptions.get(step.id) == final:
         return
-    shown = text_of(world.shown(dict(call.arguments), terms.secret))
+    shown: JsonObject = {"call": call.name, "arguments": world.shown(dict(call.arguments), terms.secret)}
     raise OutsideLimits(
-        f"Step {step.id}: {wrong} It would be called as {call.name} with {shown}. "
-        "To allow exactly this call, approve again.",
+        f"Step {step.id}: {wrong} To allow exactly the values shown, approve again.",
         step=step.id,
         arguments=final,
+        shown=json.dumps(shown).encode(),
     )
 
 

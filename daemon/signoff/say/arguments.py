@@ -41,6 +41,7 @@ def show_arguments(
     label: str,
     secret: Collection[str] = (),
     known: Mapping[str, Json] | None = None,
+    final: bool = False,
 ) -> Shown:
     """Every argument with its exact value.
 
@@ -50,6 +51,7 @@ def show_arguments(
         label: what the call is, for the lines above the fences: `Step 1`.
         secret: names of arguments that the policy hides.
         known: arguments shown already; a long value equal to one of them is said to be the same.
+        final: they are as they are sent: what looks like an expression is none.
     """
     briefs: list[str] = []
     below: list[str] = []
@@ -57,7 +59,8 @@ def show_arguments(
     assert isinstance(hidden, dict)  # noqa: S101  as it went in
     for name, value in hidden.items():
         brief, lines = _show(name, value, label, known or {})
-        briefs.append(f"{brief} (filled in when it runs)" if is_late(value) else brief)
+        late = not final and is_late(value)
+        briefs.append(f"{brief} (filled in when it runs)" if late else brief)
         below.extend(lines)
     return Shown(", ".join(briefs) if briefs else "none", below)
 

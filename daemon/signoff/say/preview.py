@@ -6,6 +6,7 @@ from signoff.model import Folder, Method, StepStatus
 from signoff.say.block import callout, paragraphs, table
 from signoff.say.calls import calls, shell_word
 from signoff.say.escape import code, fenced, sentence
+from signoff.say.final import final_values
 from signoff.say.view import Change, PlanView
 from signoff.say.words import advice, duration, joined, plural
 
@@ -38,7 +39,8 @@ def _changed(view: PlanView) -> str:
     below = [line for change in view.changes for line in _long_values(view, change)]
     since = "after it was approved" if view.state.reason in _VOIDED else "since it was last shown"
     said = f"This plan changed {since}. {more} Look at what changed, then approve or refuse it."
-    lines = [*paragraphs(said, _why(view)), *table(["What", "Before", "Now"], rows), *below]
+    changed = table(["What", "Before", "Now"], rows)
+    lines = [*paragraphs(said, _why(view)), *final_values(view), *changed, *below]
     return callout("warning", "Signoff: this plan changed", lines)
 
 
@@ -63,7 +65,8 @@ def _refused(view: PlanView) -> str:
     if view.state.reason in {"", "approvers-missing"}:  # who is missing stands in the preview
         return ""
     title = "Signoff: not approved yet" if not view.started() else "Signoff: stopped, waiting for you"
-    return callout("warning", title, paragraphs(_why(view), sentence(advice(view.state.reason))))
+    why, do = paragraphs(_why(view)), paragraphs(sentence(advice(view.state.reason)))
+    return callout("warning", title, [*why, *final_values(view), *do])
 
 
 def _why(view: PlanView) -> str:
