@@ -219,7 +219,15 @@ def poisoned(text: str, status: Status, step_status: StepStatus) -> PlanView:
         Assessment(
             Risk.HIGH,
             Requirement(Method.CODE, 2, allow_proposer=False, ttl=3600.0),
-            (StepRisk("send", Risk.HIGH, text, limits=(text,)),),
+            (
+                StepRisk(
+                    "send",
+                    Risk.HIGH,
+                    text,
+                    limits=(text,),
+                    limits_on={call.name: (text,), other.name: (text,)},
+                ),
+            ),
         ),
         results={
             "send": {"content": [{"type": "text", "text": text}], "structured": {text: text}, "text": text}

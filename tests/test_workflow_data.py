@@ -196,3 +196,43 @@ def test_every_value_that_an_approval_lets_go_outside_its_limits_is_shown_when_i
         house.approve(note)
     house.await_note("Items.md", "Done", "status: done")
     assert sorted(texts(house)) == ["fifteen", "one", "three"]
+
+
+@pytest.mark.promise("5")
+def test_the_preview_says_of_each_call_the_limits_that_hold_for_it(project: Callable[..., Project]) -> None:
+    house = project()
+    house.policy(
+        'rules:\n  - match: {tool: put}\n    limits: "size(with.text) < 9"\n'
+        '  - match: {tool: wipe}\n    risk: low\n    limits: "size(with.text) < 5"\n'
+    )
+    house.start()
+    made = (
+        "id: a\naction: stub.put\nwith: {text: five}\n"
+        "undo: {action: stub.wipe, with: {text: '${{ result.text }}'}}\n"
+    )
+    each = "for_each: [x, y]\naction: stub.record\nwith:\n  text: ${{ item }} of ${{ plan.id }}\n"
+    late = "for_each: [x, y]\naction: stub.record\nwith:\n  text: ${{ item }} ${{ steps.a.result.text }}\n"
+    shown = section(house.pending("A.md", plan(made, each, late, front="on_failure: undo")))
+    bounds = [line for line in shown.splitlines() if "size(with.text)" in line]
+    assert len(bounds) == 2
+    assert "Step 1: runs only within `size(with.text) < 9`; otherwise it comes back to you." in bounds[1]
+    assert "`stub.wipe`" in bounds[0]
+    assert "only within `size(with.text) < 5`" in bounds[0]
+    assert "Step 2: nothing limits" not in shown, "its values stand in the list"
+    assert "Step 3: nothing limits what is filled in when it runs" in shown
+
+
+@pytest.mark.promise("5")
+def test_an_undo_that_is_outside_its_limits_is_a_question_before_anything_runs(
+    project: Callable[..., Project],
+) -> None:
+    house = project()
+    house.policy('rules:\n  - match: {tool: wipe}\n    limits: "size(with.text) < 5"\n')
+    house.start()
+    undo = "undo:\n  action: stub.wipe\n  with: {text: far too long}\n"
+    note = house.drop("A.md", plan(record("a") + undo, front="on_failure: undo"))
+    house.await_note("A.md", "Inbox", "limits-violated")
+    checked = house.signoff("check", str(note))
+    assert checked.returncode == 1
+    assert "limits-violated" in checked.stdout
+    assert "approve or refuse" not in note.read_text(), "there is nothing to approve yet"

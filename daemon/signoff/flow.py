@@ -76,6 +76,14 @@ def is_undo(called: str) -> bool:
     return called.endswith(":undo")
 
 
+def undo_of(step: FrozenStep) -> tuple[FrozenStep, ...]:
+    """The call that takes a step or an item back, as a step; none where there is no such call."""
+    if step.undo is None:
+        return ()
+    name, call = step.undo.name, step.undo
+    return (FrozenStep(undo_id(step.id), name, {}, (call,), timeout=step.timeout, retries=step.retries),)
+
+
 def verify_id(called: str) -> str:
     """The id of the call that answers what became of a step or an item."""
     return f"{called}:verify"
@@ -364,13 +372,7 @@ class Flow:
             for called in reversed(self.members.get(step.id, (step,)))
             if self.statuses[called.id] is StepStatus.DONE
         ]
-        self.undoing = tuple(
-            FrozenStep(
-                undo_id(step.id), step.undo.name, {}, (step.undo,), timeout=step.timeout, retries=step.retries
-            )
-            for step in done
-            if step.undo is not None
-        )
+        self.undoing = tuple(undone for step in done for undone in undo_of(step))
         for step in self.undoing:
             self._take(step.id)
         return self.undoing

@@ -411,7 +411,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class StepRisk:
-    """What the policy says of one step, and which rule said it."""
+    """What the policy says of one step, and which rule said it.
+
+    `limits` are those on all its calls; `limits_on` has them by call, as `server.tool`.
+    """
 
     step: str
     risk: Risk
@@ -419,6 +422,7 @@ class StepRisk:
     denied: bool = False
     limits: tuple[str, ...] = ()
     secret: frozenset[str] = frozenset()
+    limits_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

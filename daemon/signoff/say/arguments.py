@@ -5,6 +5,7 @@ Nothing is ever cut here: a person approves what is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from signoff.model import Json
 from signoff.say.escape import code, fenced, fenced_json, inline
 from signoff.say.view import PlanView
 from signoff.say.words import plural
+
+_OF_STEPS = re.compile(r"\$\{\{(?:(?!\}\}).)*?\bsteps\b", re.DOTALL)
 
 LONG = 100
 """Characters of a value as shown; a longer one goes below the table."""
@@ -32,6 +35,15 @@ def is_late(value: Json) -> bool:
     if isinstance(value, list):
         return any(is_late(item) for item in value)
     return isinstance(value, dict) and any(is_late(item) for item in value.values())
+
+
+def reads_steps(value: Json) -> bool:
+    """Whether what is filled in comes from other steps."""
+    if isinstance(value, str):
+        return _OF_STEPS.search(value) is not None
+    if isinstance(value, list):
+        return any(reads_steps(item) for item in value)
+    return isinstance(value, dict) and any(reads_steps(item) for item in value.values())
 
 
 def show_arguments(
