@@ -236,3 +236,21 @@ def test_an_undo_that_is_outside_its_limits_is_a_question_before_anything_runs(
     assert checked.returncode == 1
     assert "limits-violated" in checked.stdout
     assert "approve or refuse" not in note.read_text(), "there is nothing to approve yet"
+
+
+RENAMED = "write:\n  tools:\n    - tool: stub.record\n      with: {text: what}\n"
+
+
+@pytest.mark.promise("7")
+def test_limits_see_the_final_value_under_the_name_of_the_action_too(project: Callable[..., Project]) -> None:
+    house = project()
+    house.actions(RENAMED)
+    house.policy("rules:\n  - match: {tool: record}\n    limits: \"!with.what.contains('evil')\"\n")
+    house.start()
+    made = "id: a\naction: stub.structured\nwith: {text: %s}\n"
+    write = "action: write\nwith: {what: '${{ steps.a.result.text }}'}\n"
+    house.approve(house.pending("Evil.md", plan(made % "evil", write)))
+    house.await_note("Evil.md", "Pending_Approval", "limits-violated")
+    house.approve(house.pending("Good.md", plan(made % "good", write)))
+    house.await_note("Good.md", "Done", "status: done")
+    assert texts(house) == ["evil", "good", "good"], "the first one was only made, not written"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 from signoff.approval import ApprovedPlan, Facts, admit
 from signoff.canonical import digest_of
@@ -41,7 +42,8 @@ def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: F
         return None
     key = _key(world, plan.id, step)
     call = _with_key(values.final(step, chosen), terms, index, key)
-    _require_within_limits(world, flow, step, call, terms)
+    filled = replace(step, arguments=values.own_arguments(step))
+    _require_within_limits(world, flow, filled, call, terms)
     _require_fit(world, flow, chosen, call)
     number = max((made.number for made in attempts), default=0) + 1
     keyed = len(terms.key_argument) > index and terms.key_argument[index] is not None

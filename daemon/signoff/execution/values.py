@@ -81,9 +81,12 @@ class Values:
             context["result"] = self.result(origin)
         return context
 
-    def own_arguments(self, step: FrozenStep) -> Json:
+    def own_arguments(self, step: FrozenStep) -> JsonObject:
         """The arguments of a step in the plan's own names, filled in."""
-        return expressions.evaluate(dict(step.arguments), self.context(step))
+        if not expressions.late_arguments(step):
+            return dict(step.arguments)
+        filled = expressions.evaluate(dict(step.arguments), self.context(step))
+        return cast("JsonObject", filled)
 
     def result(self, step: str) -> Json:
         """A result as expressions see it: its structured content, with the plain text as `text`.
@@ -107,7 +110,12 @@ class Values:
 
 def _read_by(step: FrozenStep) -> expressions.Names:
     """What the expressions of a step, an item or an undo read."""
-    names = expressions.names_in_value([step.for_each, *(dict(call.arguments) for call in step.calls)])
+    written: list[Json] = [
+        step.for_each,
+        dict(step.arguments),
+        *(dict(call.arguments) for call in step.calls),
+    ]
+    names = expressions.names_in_value(written)
     if step.condition is not None:
         names |= conditions.names_in_condition(step.condition)
     return names
