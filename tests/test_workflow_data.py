@@ -58,7 +58,10 @@ def test_items_of_which_some_fail_are_reported_one_by_one_and_a_retry_makes_only
     project: Callable[..., Project],
 ) -> None:
     house = project().start()
-    step = "for_each: [one, 2, three]\naction: stub.record\nwith:\n  text: ${{ item }}\n"
+    step = (
+        "for_each: [one, 2, three]\nif: ${{ true }}\n"  # what it makes of the list is seen late
+        "action: stub.record\nwith:\n  text: ${{ item }}\n"
+    )
     house.approve(house.pending("Items.md", plan(step, record("after"), front="on_failure: continue")))
 
     note = house.await_note("Items.md", "Failed", "status: failed")
@@ -185,7 +188,7 @@ def test_every_value_that_an_approval_lets_go_outside_its_limits_is_shown_when_i
 ) -> None:
     house = project().start()
     items = (
-        "for_each: [one, three, fifteen]\naction: stub.record\nlimits: size(with.text) <= 3\n"
+        "for_each: [one, three, fifteen]\nif: item != ''\naction: stub.record\nlimits: size(with.text) <= 3\n"
         "with:\n  text: ${{ item }}\n"
     )
     house.approve(house.pending("Items.md", plan(items, front="id: items\nmode: parallel")))
@@ -254,3 +257,32 @@ def test_limits_see_the_final_value_under_the_name_of_the_action_too(project: Ca
     house.approve(house.pending("Good.md", plan(made % "good", write)))
     house.await_note("Good.md", "Done", "status: done")
     assert texts(house) == ["evil", "good", "good"], "the first one was only made, not written"
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (
+            "for_each: [{a: x}, {b: y}]\naction: stub.record\nwith: {text: '${{ item.a }}'}\n",
+            "expression-failed",
+        ),
+        ("for_each: [1, two]\naction: stub.typed\nwith: {count: '${{ item }}'}\n", "argument-invalid"),
+        ("for_each: [x, xxxxx]\naction: stub.record\nwith: {text: 'a ${{ item }}'}\n", "limits-violated"),
+        (f"for_each: [{'1, ' * 1000}1]\naction: stub.record\nwith: {{text: x}}\n", "too-many-items"),
+        (
+            "for_each: [x, y]\naction: stub.record\nlimits: wth.text != 'x'\nwith: {text: '${{ item }}'}\n",
+            "limit-invalid",
+        ),
+    ],
+)
+def test_what_a_list_in_the_plan_makes_wrong_is_a_question_before_anything_runs(
+    project: Callable[..., Project], step: str, reason: str
+) -> None:
+    house = project()
+    house.policy('rules:\n  - match: {tool: record}\n    limits: "size(with.text) < 5"\n')
+    house.start()
+    note = house.drop("A.md", plan(step))
+    house.await_note("A.md", "Inbox", f"(`{reason}`)")
+    [checked] = json.loads(house.signoff("check", str(note), "--json").stdout)
+    assert checked["reason"] == reason

@@ -13,14 +13,14 @@ bring expressions of their own.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Collection, Mapping, Sized
 from typing import Any
 
 import celpy
 import re2
 from celpy import celtypes
 from celpy.adapter import json_to_cel
-from celpy.evaluation import Activation, CELEvalError, Evaluator
+from celpy.evaluation import Activation, CELEvalError, Evaluator, base_functions
 from lark import Tree
 
 from signoff.model import Json
@@ -35,6 +35,8 @@ Ordered = (
 )
 _ITERATING = frozenset({"map", "filter", "all", "exists", "exists_one"})
 _BEYOND_THE_LANGUAGE = frozenset({"reduce", "min"})
+_TYPES = frozenset({"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"})
+_CALLABLE = (base_functions.keys() | {"has", "dyn"}) - _BEYOND_THE_LANGUAGE
 
 
 MOST_PARTS = 200_000
@@ -113,6 +115,29 @@ def parse(expression: str) -> Tree[Any]:
         CELParseError: with line and column.
     """
     return celpy.Environment().compile(expression)
+
+
+def unknown_names(tree: Tree[Any], variables: Collection[str]) -> list[str]:
+    """What an expression reads or calls that is never there: no variable, and no part of CEL."""
+    own = {str(_first_of(node.children[2])) for node in tree.find_data("member_dot_arg") if _is_macro(node)}
+    read = [str(node.children[0]) for kind in ("ident", "dot_ident") for node in tree.find_data(kind)]
+    called = [
+        str(node.children[0]) for kind in ("ident_arg", "dot_ident_arg") for node in tree.find_data(kind)
+    ]
+    called += [str(node.children[1]) for node in tree.find_data("member_dot_arg") if not _is_macro(node)]
+    there = {*variables, *own, *_TYPES}
+    return [name for name in read if name not in there] + [name for name in called if name not in _CALLABLE]
+
+
+def _is_macro(node: Tree[Any]) -> bool:
+    return str(node.children[1]) in _ITERATING and len(node.children) > 2
+
+
+def _first_of(node: Any) -> Any:
+    """The first token in a part of a tree: of a macro's arguments, the name that it gives to each item."""
+    while isinstance(node, Tree) and node.children:
+        node = node.children[0]
+    return node
 
 
 def evaluate(tree: Tree[Any], variables: Mapping[str, Json], budget: int) -> object:

@@ -49,8 +49,8 @@ from signoff.model import (
 )
 from signoff.note.splice import section_items
 from signoff.parts import Parts
-from signoff.plan.expressions import late_arguments
 from signoff.plan.freeze import blob, freeze, new_plan_id
+from signoff.plan.known import known_calls
 from signoff.plan.times import expiry
 from signoff.presence import Presence
 from signoff.runs import Runs
@@ -260,7 +260,8 @@ class Deeds:
         return assessment is None or assessment.requirement.presented
 
     def _broken(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
-        return "" if late_arguments(call) else self._runs.within_limits(frozen, step, call)
+        known = known_calls(step, call, frozen.id)
+        return next((said for each in known if (said := self._runs.within_limits(frozen, *each))), "")
 
     def _note_expiry(self, plan: Plan) -> str | None:
         expires = observe.expires_at(plan)

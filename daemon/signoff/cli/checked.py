@@ -19,9 +19,9 @@ from signoff.limits import final_arguments, first_broken
 from signoff.model import Assessment, Call, FrozenPlan, FrozenStep, Plan, ServerView
 from signoff.note.mend import mend
 from signoff.plan.broken import DAMAGED
-from signoff.plan.expressions import late_arguments
 from signoff.plan.followups import undo_of
 from signoff.plan.freeze import freeze
+from signoff.plan.known import known_calls
 from signoff.plan.times import read_time
 from signoff.policy import assess, limits_on
 from signoff.vault import has_control_characters, is_conflict_copy
@@ -168,12 +168,14 @@ def bind(project: Project, checked: Checked, views: Mapping[str, ServerView]) ->
 
 def _broken(project: Project, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
     """What is wrong with a call's arguments by the limits on them; empty where that is not known now."""
-    if late_arguments(call):
-        return ""
     limits = [*limits_on(call, step, frozen, project.catalogue, project.policy)]
     limits += [step.limits] if step.limits else []
-    arguments = final_arguments(step.arguments, call.arguments)
-    return first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id}).message
+    for own, final in known_calls(step, call, frozen.id):
+        arguments = final_arguments(own.arguments, final.arguments)
+        verdict = first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id})
+        if not verdict:
+            return verdict.message
+    return ""
 
 
 def _require_not_expired(plan: Plan) -> None:
