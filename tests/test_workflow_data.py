@@ -54,6 +54,24 @@ def test_a_value_that_is_only_an_expression_reaches_the_tool_as_the_kind_that_it
 
 
 @pytest.mark.promise("7")
+def test_a_value_may_be_worked_out_of_what_came_before(project: Callable[..., Project]) -> None:
+    house = project().start()
+    first = "id: s\naction: stub.structured\nwith:\n  text: four\n"
+    count = "action: stub.typed\nwith:\n  count: ${{ steps.s.result.length * 2 + 1 }}\n"
+    each = (
+        "for_each: ${{ [1, 2, 3].filter(n, n < steps.s.result.length - 1) }}\naction: stub.record\n"
+        "with: {text: \"${{ item + 1 }} of ${{ steps.s.ok ? 'ok' : 'none' }}\"}\n"
+        "undo: {action: stub.record, with: {text: \"${{ 'not ' + with.text }}\"}}\n"
+    )
+    text = plan(first, count, each, "action: stub.fail\nwith: {}\n", front="on_failure: undo")
+    house.approve(house.pending("Sums.md", text))
+    house.await_note("Sums.md", "Failed", "status: failed")
+    assert [call["arguments"] for call in house.calls() if call["tool"] == "typed"] == [{"count": 9}]
+    done = [call["arguments"]["text"] for call in house.calls() if call["tool"] == "record"]
+    assert done == ["2 of ok", "3 of ok", "not 3 of ok", "not 2 of ok"]
+
+
+@pytest.mark.promise("7")
 def test_items_of_which_some_fail_are_reported_one_by_one_and_a_retry_makes_only_those(
     project: Callable[..., Project],
 ) -> None:

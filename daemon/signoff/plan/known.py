@@ -12,7 +12,14 @@ from typing import cast
 
 from signoff.errors import NoteError
 from signoff.model import Call, FrozenStep, JsonObject, Step, Tool
-from signoff.plan.expressions import Context, evaluate, late_arguments, late_paths, names_in_value
+from signoff.plan.expressions import (
+    Context,
+    evaluate,
+    late_arguments,
+    late_paths,
+    names_in_value,
+    only_references,
+)
 from signoff.plan.schema import problems
 
 
@@ -50,6 +57,8 @@ def _contexts(step: Step | FrozenStep, call: Call, plan_id: str) -> list[Context
     listed = isinstance(step.for_each, list) and not late_paths(step.for_each)
     if names.steps or names.own or not listed or step.condition is not None:
         return []
+    if not only_references([dict(step.arguments), dict(call.arguments)]):
+        return []  # formulas for every entry may take long
     return [{"plan": {"id": plan_id}, "item": item} for item in cast("list[JsonObject]", step.for_each)]
 
 
