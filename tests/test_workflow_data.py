@@ -214,6 +214,8 @@ def test_every_value_that_an_approval_lets_go_outside_its_limits_is_shown_when_i
         house.await_note("Items.md", "Pending_Approval", f"`{json.dumps(found[-1])}`")
         note = house.await_note("Items.md", "Pending_Approval", "status: pending")
         assert [asked["arguments"]["text"] for asked in finals(house, note)] == found
+        assert "1 step will run" in section(note)
+        assert "done already" not in section(note)
         house.approve(note)
     house.await_note("Items.md", "Done", "status: done")
     assert sorted(texts(house)) == ["fifteen", "one", "three"]
@@ -304,3 +306,50 @@ def test_what_a_list_in_the_plan_makes_wrong_is_a_question_before_anything_runs(
     house.await_note("A.md", "Inbox", f"(`{reason}`)")
     [checked] = json.loads(house.signoff("check", str(note), "--json").stdout)
     assert checked["reason"] == reason
+
+
+@pytest.mark.promise("1.5")
+def test_what_was_skipped_and_what_became_of_each_item_is_said_and_counted_as_it_is(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    steps = (
+        "id: s\nfor_each: [a, b]\nif: item != 'b'\naction: stub.record\nwith: {text: '${{ item }}'}\n",
+        "id: none\nfor_each: [a, b]\nif: item == 'c'\naction: stub.record\nwith: {text: '${{ item }}'}\n",
+        "id: never\nif: steps.none.ok\naction: stub.record\nwith: {text: x}\n",
+        "needs: [never]\naction: stub.record\nwith: {text: y}\n",
+        "action: stub.record\nwith: {text: '${{ steps.none.skipped }} ${{ steps.never.skipped }}'}\n",
+    )
+    house.approve(house.pending("A.md", plan(*steps)))
+    note = house.await_note("A.md", "Done", "status: done")
+    assert texts(house) == ["a", "true true"]
+    shown = section(note)
+    assert "2 of 7 steps and items done, 5 skipped." in shown
+    assert "progress: 2/7" in note.read_text()
+    rows = [line for line in shown.splitlines() if line.startswith("> | ")]
+    assert any("skipped; 0 of 2 items are done. (`condition-false`)" in row for row in rows)
+    assert any("skipped; Its condition is false. (`condition-false`)" in row for row in rows)
+    assert any("skipped; Step never did not succeed. (`needs-failed`)" in row for row in rows)
+    known = json.loads(house.signoff("show", str(house.front(note)["id"]), "--json").stdout)["steps"]
+    skipped = {step["id"]: step["reason"] for step in known if step["status"] == "skipped"}
+    assert skipped == {
+        **dict.fromkeys(("none", "never", "s[1]", "none[0]", "none[1]"), "condition-false"),
+        "step-4": "needs-failed",
+    }
+
+
+@pytest.mark.promise("7")
+def test_the_results_of_the_items_that_are_done_can_be_read_in_order_although_others_failed(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    each = (
+        "id: e\nfor_each: [1, 0, 3]\nif: ${{ true }}\ncontinue_on_error: true\naction: stub.typed\n"
+        "with: {count: '${{ item }}'}\n"
+    )
+    then = (
+        "action: stub.record\nwith: {text: '${{ steps.e.failed }} ${{ steps.e.result.map(r, r != null) }}'}\n"
+    )
+    house.approve(house.pending("A.md", plan(each, then)))
+    house.await_note("A.md", "Done", "status: done")
+    assert [text for text in texts(house) if text] == ["true [true,false,true]"]

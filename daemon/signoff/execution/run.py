@@ -220,7 +220,7 @@ class Run:
         flying = {begin.step.id for begin in self._flying.values()}
         while skips := self._flow.skips():
             for step, blocker in skips:
-                self._skip(step, "needs-failed", f"Skipped: step {blocker} did not succeed.")
+                self._skip(step, "needs-failed", f"Step {blocker} did not succeed.")
         return self._flow.due(now(), flying)
 
     async def _begin_ready(self) -> list[Begin]:
@@ -264,7 +264,7 @@ class Run:
         try:
             own = step.condition is not None and not conditions.names_in_condition(step.condition).item
             if own and not self._values.wanted(step):
-                self._skip(step, "condition-false", "Skipped: its condition is false.")
+                self._skip(step, "condition-false", "Its condition is false.")
                 return True
             values = self._values.items(step)
         except SignoffError as error:
@@ -289,7 +289,7 @@ class Run:
                 raise facts
             begin = prepare(self.world, self._flow, self._values, step, facts)
             if begin is None:
-                self._skip(step, "condition-false", "Skipped: its condition is false.")
+                self._skip(step, "condition-false", "Its condition is false.")
         except GateRefused as refusal:
             self.refusal = refusal
         except SignoffError as error:

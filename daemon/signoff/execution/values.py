@@ -70,7 +70,7 @@ class Values:
                 "ok": status is StepStatus.DONE,
                 "failed": status is StepStatus.FAILED,
                 "skipped": self.flow.standing.left_out(name),
-                "result": self.result(name) if status is StepStatus.DONE else None,
+                "result": self.result(name) if self._has_result(name) else None,
             }
         context: dict[str, Json] = {"steps": steps, "plan": {"id": self.flow.plan.id}}
         origin = taken_back(of.id)
@@ -80,6 +80,10 @@ class Values:
             context["with"] = self.own_arguments(self.flow.called(origin))
             context["result"] = self.result(origin)
         return context
+
+    def _has_result(self, step: str) -> bool:
+        """Is it done, or was it begun for several items? Those that are not done are null in its list."""
+        return self.flow.statuses[step] is StepStatus.DONE or step in self.flow.members
 
     def own_arguments(self, step: FrozenStep) -> JsonObject:
         """The arguments of a step in the plan's own names, filled in."""
@@ -91,10 +95,14 @@ class Values:
     def result(self, step: str) -> Json:
         """A result as expressions see it: its structured content, with the plain text as `text`.
 
-        Of a step with `for_each`, the list of its items' results, in the order of the items.
+        Of a step with `for_each`, the list of its items' results in the order of the items, null for one
+        that is not done.
         """
         if step in self.flow.members:
-            return [self.result(member.id) for member in self.flow.members[step]]
+            names = [member.id for member in self.flow.members[step]]
+            return [
+                self.result(name) if self.flow.statuses[name] is StepStatus.DONE else None for name in names
+            ]
         kept = self._results.get(step)
         if kept is None:
             done = next((made for made in reversed(self.flow.attempts[step]) if made.result), None)

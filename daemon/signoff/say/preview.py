@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from signoff.model import Folder, Method, StepStatus
+from collections.abc import Iterator
+
+from signoff.model import Folder, FrozenPlan, Method, StepStatus
 from signoff.say.block import callout, paragraphs, table
 from signoff.say.calls import calls, shell_word
 from signoff.say.escape import code, fenced, sentence
@@ -90,14 +92,27 @@ def _what_it_makes(view: PlanView) -> str:
     if view.frozen is None:
         return f"{risk} The stored content of this plan is gone, so it cannot run."
     count = len(view.frozen.steps)
-    kept = len(view.steps(StepStatus.DONE))
     order = (
         "" if count < 2 else ", side by side" if view.frozen.mode == "parallel" else ", one after the other"
     )
     makes = f"If you approve, {plural(count, 'step')} will run{order}, exactly as shown here."
-    if kept:
-        makes += f" Of these, {kept} {'is' if kept == 1 else 'are'} done already and will not run again."
-    return f"{makes} {risk}"
+    return " ".join([makes, *_so_far(view, view.frozen), risk])
+
+
+def _so_far(view: PlanView, frozen: FrozenPlan) -> Iterator[str]:
+    """What of the steps has run already, and so does not run again."""
+    known = [state for step in frozen.steps if (state := view.state.steps.get(step.id))]
+    done = sum(state.status is StepStatus.DONE for state in known)
+    failed = sum(state.status is StepStatus.FAILED for state in known)
+    if done:
+        yield f"Of these, {done} {'is' if done == 1 else 'are'} done already and will not run again."
+    if failed:
+        back = ": what was done is taken back" if frozen.on_failure == "undo" else " and will not run again"
+        yield f"{plural(failed, 'step')} {'has' if failed == 1 else 'have'} failed{back}."
+    for number, step in enumerate(frozen.steps, 1):
+        items = [state.status for state in view.state.steps.values() if state.id.startswith(f"{step.id}[")]
+        if StepStatus.DONE in items and view.state.steps[step.id].status is not StepStatus.DONE:
+            yield f"Of the items of step {number}, {items.count(StepStatus.DONE)} of {len(items)} are done."
 
 
 def _approvers(view: PlanView) -> str:

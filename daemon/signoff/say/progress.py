@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from signoff.errors import ServerAway
-from signoff.model import Approval, Folder, Method, PlanState, Status, StepStatus
+from signoff.model import Approval, Folder, Method, PlanState, Status, StepState, StepStatus
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import short_digest
 from signoff.say.escape import code
@@ -50,9 +52,15 @@ def done(view: PlanView) -> str:
 
 def progress(state: PlanState) -> str:
     """Finished of all steps: `2/3`."""
-    steps = [step for step in state.steps.values() if not step.verifies]
+    steps = counted(state)
     finished = sum(step.status is StepStatus.DONE for step in steps)
     return f"{finished}/{len(steps)}"
+
+
+def counted(state: PlanState) -> list[StepState]:
+    """What counts as a step: of one with `for_each` whose items are known, the items in its place."""
+    unfolded = {step.partition("[")[0] for step in state.steps if "[" in step}
+    return [step for step in state.steps.values() if not step.verifies and step.id not in unfolded]
 
 
 def _standing(view: PlanView) -> str:
@@ -78,19 +86,21 @@ def _until_when(view: PlanView) -> str:
 
 
 def _count(view: PlanView) -> str:
-    steps = [step for step in view.state.steps.values() if not step.verifies]
-    finished = len(view.steps(StepStatus.DONE))
+    steps = counted(view.state)
+    tally = Counter(step.status for step in steps)
+    finished = tally[StepStatus.DONE]
+    many = "steps and items" if any("[" in step.id for step in steps) else "steps"
     if finished == len(steps) and steps:
         return {1: "The step is done.", 2: "Both steps are done."}.get(
-            finished, f"All {finished} steps are done."
+            finished, f"All {finished} {many} are done."
         )
-    parts = [f"{finished} of {plural(len(steps), 'step')} done"]
+    parts = [f"{finished} of {plural(len(steps), 'step', many)} done"]
     for status, word in (
         (StepStatus.SKIPPED, "skipped"),
         (StepStatus.FAILED, "failed"),
         (StepStatus.CANCELLED, "cancelled"),
     ):
-        if count := len(view.steps(status)):
+        if count := tally[status]:
             parts.append(f"{count} {word}")
     return f"{', '.join(parts)}."
 
