@@ -159,3 +159,20 @@ def test_a_list_without_items_is_done_at_once_and_lets_the_rest_go_on() -> None:
     assert flow.unfold(empty, []) == ()
     assert flow.statuses["a"] is DONE
     assert [step.id for step in flow.due(NOW, set())] == ["b"]
+
+
+def test_a_wait_that_is_over_wakes_nobody_while_nothing_can_begin() -> None:
+    steps = tuple(FrozenStep(name, "s.t", {}, (CALL,)) for name in ("a", "b", "c"))
+    plan = FrozenPlan("p", "d", {}, steps, {}, mode="parallel")
+    flow = Flow.of(
+        plan, state(Status.RUNNING, *(StepState(step.id, step.id, "s.t", "s.t") for step in steps))
+    )
+    assert flow.rest(NOW, set(), crowded=False) is None, "none waits for a time"
+    flow.mark("a", RUNNING)
+    flow.mark("b", WAITING)
+    flow.until["b"] = NOW - timedelta(seconds=1)
+    assert flow.rest(NOW, {"a"}, crowded=False) == 0.0
+    assert flow.rest(NOW, {"a"}, crowded=True) is None, "the end of a call wakes it"
+    flow.mark("c", WAITING)
+    flow.until["c"] = NOW + timedelta(seconds=5)
+    assert flow.rest(NOW, {"a"}, crowded=True) == 5.0

@@ -318,6 +318,21 @@ class Flow:
             if called in verifying or self.standing.may_follow(self.standing.step(origin_id(called)))
         }
 
+    def rest(self, now: datetime, flying: set[str], *, crowded: bool) -> float | None:
+        """Seconds after which a wait is over and a call may follow; None where none is to come.
+
+        Args:
+            now: this moment.
+            flying: what is under way.
+            crowded: nothing can begin before something else happens, such as the end of another call.
+        """
+        waits = self.waits()
+        left = [(until - now).total_seconds() for until in waits.values()]
+        over = any(seconds <= 0 for seconds in left)
+        if over and not crowded and next(self.due(now, flying), None) is not None:
+            return 0.0
+        return min((seconds for seconds in left if seconds > 0), default=None)
+
     # ------------------------------------------------------------ what happened
 
     def unfold(self, step: FrozenStep, values: Sequence[Json]) -> tuple[FrozenStep, ...]:

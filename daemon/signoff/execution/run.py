@@ -366,12 +366,12 @@ class Run:
             self._holding = True
 
     def _nap(self) -> float | None:
-        """Seconds until the next wait of a step is over; None where no step waits."""
-        waits = self._flow.waits()
-        if not waits or self._ending():
+        """Seconds until the next wait of a step is over; None where there is nothing to be woken for."""
+        if self._ending():
             return None
-        left = min((until - now()).total_seconds() for until in waits.values())
-        return max(0.0, left) if left > 0 or next(self._due(), None) is not None else None
+        flying = {begin.step.id for begin in self._flying.values()}
+        crowded = self._place is not None or len(flying) >= self.world.per_plan
+        return self._flow.rest(now(), flying, crowded=crowded)
 
     async def _leave(self) -> None:
         """Give back what is held, however the loop ended."""
