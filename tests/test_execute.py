@@ -65,8 +65,17 @@ CALLS = st.sampled_from(["done", "done", "done", "odd", *ERRORS, *ASKS])
 class FakeWorld:
     """The world of a run, in memory; the state is folded by the real fold."""
 
-    def __init__(self, frozen: FrozenPlan, calls: list[str], records: list[bool], gate: list[bool]) -> None:
+    def __init__(
+        self,
+        frozen: FrozenPlan,
+        calls: list[str],
+        records: list[bool],
+        gate: list[bool],
+        at_once: int | None = None,
+    ) -> None:
         self.frozen = frozen
+        self.lines = None if at_once is None else Slots(at_once)
+        self.in_flight = 0
         self.slots = Slots(2)
         self.inquiries = Inquiries()
         self.retry_delay, self.answer_within = 0.001, 0.004
@@ -135,6 +144,9 @@ class FakeWorld:
     def locked_out(self, server: str) -> str:
         return ""
 
+    def line(self, server: str) -> Slots | None:
+        return self.lines
+
     def away(self, server: str) -> str:
         return "away" if next(self.absent, False) else ""
 
@@ -173,7 +185,15 @@ class FakeWorld:
         made = (str(meta["signoff/step"]), int(str(meta["signoff/attempt"])))
         assert made in self.intended, "a call left before its intent was recorded"
         self.made.append(made)
-        await asyncio.sleep(0.001)
+        self.in_flight += 1
+        assert self.lines is None or self.in_flight <= self.lines.limit, "it was not its turn"
+        try:
+            await asyncio.sleep(0.001)
+            return await self.answered(person)
+        finally:
+            self.in_flight -= 1
+
+    async def answered(self, person: Person) -> CallResult:
         how = next(self.calls, "done")
         if how in ASKS:
             await self.asked(how, person)
@@ -223,6 +243,7 @@ async def lived(world: FakeWorld, *, stop_after: float | None) -> None:
     st.lists(st.sampled_from([True, True, True, False]), max_size=6),
     st.lists(st.sampled_from([True] * 7 + [False]), max_size=12),
     st.none() | st.floats(0, 0.01),
+    st.sampled_from([None, 1, 2]),
 )
 def test_whatever_the_world_does_calls_are_intended_first_outcomes_recorded_and_places_returned(
     quick_retries: None,
@@ -233,13 +254,16 @@ def test_whatever_the_world_does_calls_are_intended_first_outcomes_recorded_and_
     records: list[bool],
     gate: list[bool],
     stop_after: float | None,
+    at_once: int | None,
 ) -> None:
-    world = FakeWorld(plan_of(count, mode, on_failure), calls, records, gate)
+    world = FakeWorld(plan_of(count, mode, on_failure), calls, records, gate, at_once)
 
     async def play() -> None:
         async with asyncio.timeout(20):
             await lived(world, stop_after=stop_after)
         assert [world.slots.take() for _ in range(3)] == [True, True, False], "a place was lost or made"
+        turns = [world.lines.take() for _ in range(at_once + 1)] if world.lines and at_once else []
+        assert turns == ([True] * at_once + [False] if at_once else []), "a turn was lost or made"
 
     asyncio.run(play())
 

@@ -221,6 +221,31 @@ def test_every_value_that_an_approval_lets_go_outside_its_limits_is_shown_when_i
     assert sorted(texts(house)) == ["fifteen", "one", "three"]
 
 
+@pytest.mark.promise("7")
+def test_a_server_that_takes_few_calls_at_once_holds_up_no_other_and_leaves_nothing_in_doubt_that_only_waited(
+    project: Callable[..., Project],
+) -> None:
+    house = project(settings="[execution]\nconcurrency = 3\n")
+    house.set_servers({"stub": {**house.stub(), "max_concurrency": 1}, "other": house.stub(name="other")})
+    house.start()
+    slow = "for_each: [a, b, c, d, e]\naction: stub.slow\nwith: {text: '${{ item }}', seconds: 600}\n"
+    house.approve(house.pending("Long.md", plan(slow, front="id: long\nmode: parallel")))
+    house.await_calls(1)
+    other = plan(*(record(text).replace("stub", "other") for text in ("x", "y")), front="mode: parallel")
+    house.approve(house.pending("Other.md", other))
+    house.await_note("Other.md", "Done", "status: done")
+    assert [entry.step for entry in house.entries("intent", plan="long")] == ["step-1[0]"]
+    house.kill()
+
+    house.start()
+
+    note = house.await_note("Long.md", "Failed", "status: unknown")
+    assert section(note).count("- [ ] It happened") == 1
+    house.edit(note, "- [ ] It happened", "- [x] It happened")
+    house.await_calls(2)
+    assert texts(house) == ["a", "b"]
+
+
 @pytest.mark.promise("5")
 def test_the_preview_says_of_each_call_the_limits_that_hold_for_it(project: Callable[..., Project]) -> None:
     house = project()

@@ -109,6 +109,7 @@ class Runs:
         self._locked_out: dict[str, datetime] = {}
         self._timetable = Timetable(parts, presence)
         self.slots = Slots(parts.settings.execution.concurrency)
+        self._lines: dict[str, Slots] = {}
         self.inquiries = Inquiries()
         self.retry_delay = parts.settings.execution.retry_delay
         self.per_plan = parts.settings.execution.per_plan
@@ -468,6 +469,15 @@ class Runs:
             return ""
         arguments = final_arguments(step.arguments, call.arguments)
         return first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id}).message
+
+    def line(self, server: str) -> Slots | None:
+        """See `World.line`. Where the limit was changed, those in the old line still get their turn there."""
+        most = self._parts.servers.most_at_once(server)
+        known = self._lines.get(server)
+        if most is None or (known is not None and known.limit == most):
+            return None if most is None else known
+        self._lines[server] = Slots(most)
+        return self._lines[server]
 
     def away(self, server: str) -> str:
         """See `World.away`."""

@@ -73,6 +73,11 @@ def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: F
     )
 
 
+def next_server(world: World, flow: Flow, step: FrozenStep) -> str:
+    """The server that a step calls next; raises as `prepare` does where there is none."""
+    return step.calls[_choice(world, flow, step, world.terms(flow.plan, step))].server
+
+
 def _choice(world: World, flow: Flow, step: FrozenStep, terms: CallTerms) -> int:
     """The index of the call to make now.
 

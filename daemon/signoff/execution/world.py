@@ -84,6 +84,9 @@ class World(Protocol):
     def locked_out(self, server: str) -> str:
         """Empty, or why no plan calls this server now: it has refused to know us, a short time ago."""
 
+    def line(self, server: str) -> Slots | None:
+        """Where callers of a server stand in line; None where it takes any number of calls at once."""
+
     def away(self, server: str) -> str:
         """Empty where a server can be called now or is not configured, else what is wrong, in plain words."""
 
