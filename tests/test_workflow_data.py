@@ -268,6 +268,12 @@ def test_the_preview_says_of_each_call_the_limits_that_hold_for_it(project: Call
     assert "only within `size(with.text) < 5`" in bounds[0]
     assert "Step 2: nothing limits" not in shown, "its values stand in the list"
     assert "Step 3: nothing limits what is filled in when it runs" in shown
+    checked = house.signoff("check", str(house.vault / "Pending_Approval" / "A.md"))
+    assert checked.returncode == 0, checked.stdout
+    assert "Only within: size(with.text) < 9" in checked.stdout
+    assert 'Taken back with: stub.wipe {"text": "${{ result.text }}"}' in checked.stdout
+    assert 'For each of: ["x", "y"]' in checked.stdout
+    assert "if a step fails: undo" in checked.stdout
 
 
 @pytest.mark.promise("5")
