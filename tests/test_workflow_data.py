@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.project import Project, plan, projects, record
+from support.project import STUB, Project, plan, projects, record
 
 
 @pytest.fixture
@@ -384,3 +385,31 @@ def test_the_results_of_the_items_that_are_done_can_be_read_in_order_although_ot
     house.approve(house.pending("A.md", plan(each, then)))
     house.await_note("A.md", "Done", "status: done")
     assert [text for text in texts(house) if text] == ["true [true,false,true]"]
+
+
+@pytest.mark.promise("7")
+def test_whole_numbers_of_any_size_reach_the_next_tool_as_they_are_also_after_a_restart(
+    project: Callable[..., Project],
+) -> None:
+    numbers = [2**53 + 1, 1234567890123456789, 2**64, -(2**80), 5.0, 1e22]
+    result = {"content": [{"type": "text", "text": "ok"}], "structuredContent": {"ids": numbers}}
+    house = project()
+    (house.root / "tools.json").write_text(
+        json.dumps([{"name": "any", "description": "Anything.", "inputSchema": {"type": "object"}}])
+    )
+    odd = [str(STUB.with_name("odd.py")), "--result", json.dumps(result)]
+    stub = house.stub("--definitions", str(house.root / "tools.json"))
+    house.set_servers({"stub": stub, "odd": {"command": sys.executable, "args": odd}})
+    house.start()
+    made = "id: a\naction: odd.do\nwith: {}\n"
+    put = "action: stub.any\nwith: {ids: '${{ steps.a.result.ids }}'}\n"
+    text = plan(made, put, "id: gone\naction: stub.crash\nwith: {text: x}\n", put)
+    house.approve(house.pending("Big.md", text))
+    house.await_note("Big.md", "Failed", "status: unknown")
+    house.kill()
+    house.start()
+    asked = house.await_note("Big.md", "Failed", "- [ ] It happened")
+    house.edit(asked, "- [ ] It happened", "- [x] It happened")
+    house.await_note("Big.md", "Done", "status: done")
+    got = [call["arguments"]["ids"] for call in house.calls() if call["tool"] == "any"]
+    assert [[repr(number) for number in ids] for ids in got] == [[repr(number) for number in numbers]] * 2

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -81,6 +82,10 @@ class Clock(Protocol):
 
     def wake_at(self, plan_id: str, moment: datetime) -> None:
         """Call `Runs.start` for this plan at this time."""
+
+
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+"""A whole number that may be beyond 64 bits: orjson would make a broken one of it."""
 
 
 class Runs:
@@ -428,8 +433,9 @@ class Runs:
     def result_of(self, blob: str) -> JsonObject:
         """See `World.result_of`."""
         data = self._parts.blobs.get(blob)
+        strict = _LONG_NUMBER.search(data) is None
         try:
-            found: JsonObject = orjson.loads(data)
+            found: JsonObject = orjson.loads(data) if strict else json.loads(data)
         except orjson.JSONDecodeError:  # a result that strict JSON does not allow, such as NaN
             found = json.loads(data)
         return found

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 from signoff.approval import ApprovedPlan, Facts, admit
-from signoff.canonical import digest_of
+from signoff.canonical import digest_of_data
 from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
@@ -62,7 +62,7 @@ def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: F
             data={
                 "arguments": world.summary(dict(call.arguments), terms.secret),
                 "key": key,
-                "sha256": digest_of(dict(call.arguments)),
+                "sha256": digest_of_data(dict(call.arguments)),
                 **({"keyed": True} if keyed else {}),
             },
         ),
@@ -113,7 +113,7 @@ def _require_within_limits(world: World, flow: Flow, step: FrozenStep, call: Cal
     wrong = world.within_limits(flow.plan, step, call)
     if not wrong:
         return
-    final = digest_of(dict(call.arguments))
+    final = digest_of_data(dict(call.arguments))
     if world.state_of(flow.plan.id).exceptions.get(step.id) == final:
         return
     shown: JsonObject = {"call": call.name, "arguments": world.shown(dict(call.arguments), terms.secret)}
