@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -23,6 +24,7 @@ from signoff.errors import (
     Transient,
 )
 from signoff.execution import CallTerms, Run
+from signoff.execution.outbox import Outbox
 from signoff.execution.world import Person
 from signoff.gesture import NoteFacts
 from signoff.inquiries import Inquiries
@@ -298,3 +300,11 @@ async def test_a_place_that_comes_at_the_very_end_of_a_run_is_returned() -> None
     await run._leave()
 
     assert [world.slots.take() for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "null", "1e22", "1180591620717411303424"])
+def test_a_result_is_kept_with_the_numbers_that_it_has(number: str) -> None:
+    outbox = Outbox(FakeWorld(plan_of(1, "parallel", "stop"), [], [], []))
+    outbox.keep(json.loads(f'{{"structured": {{"n": [{number}, null]}}}}'))
+    [kept] = outbox._contents
+    assert repr(json.loads(kept)["structured"]["n"]) == repr([json.loads(number), None])
