@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.project import STUB, Project, plan, projects, record
+from support.project import STUB, Project, eventually, plan, projects, record
 
 
 @pytest.fixture
@@ -199,6 +199,25 @@ def test_final_values_outside_their_limits_are_shown_in_full_and_exactly(
     ]
     assert house.stop() == 0
     assert all(value not in path.read_text() for path in (house.logs / "audit").glob("*.jsonl"))
+
+
+@pytest.mark.promise("7")
+def test_what_was_done_stays_done_where_only_the_limits_are_changed(project: Callable[..., Project]) -> None:
+    house = project().start()
+    made = (
+        "id: a\nfor_each: [x, y, zzzz]\nif: ${{ true }}\naction: stub.record\nlimits: size(with.text) < 4\n"
+    )
+    note = house.pending("A.md", plan(f"{made}with: {{text: '${{{{ item }}}}'}}\n"))
+    house.approve(note)
+    house.await_entry("returned", reason="limits-violated")
+    note = house.await_note("A.md", "Pending_Approval", "(3 of 3)")
+    shown = len(house.entries("presented"))
+    house.edit(note, "limits: size(with.text) < 4", "limits: size(with.text) < 9")
+    eventually(lambda: len(house.entries("presented")) > shown, "it is shown anew")
+    assert "2 items of step 1 are done already and do not run again." in section(note)
+    house.approve(note)
+    house.await_note("A.md", "Done", "status: done")
+    assert texts(house) == ["x", "y", "zzzz"]
 
 
 @pytest.mark.promise("7")

@@ -162,7 +162,7 @@ def frozen_event(
             "call": step.calls[0].name,
             "risk": risks.get(step.id, "medium"),
         }
-        same = old.get(step.id) == step
+        same = _asks_the_same(old.get(step.id), step)
         known = before.steps.get(step.id) if before else None
         if before is not None and known is not None:
             whole = same and _is_whole(before, step.id)
@@ -212,6 +212,17 @@ def _spent(before: PlanState | None) -> frozenset[str]:
         return frozenset()
     by_text = before.note_at_approval is not None and before.gesture_at_approval in {"status", "tick"}
     return before.spent | ({before.note_at_approval} if by_text and before.note_at_approval else frozenset())
+
+
+def _asks_the_same(former: FrozenStep | None, step: FrozenStep) -> bool:
+    """Is what a step calls as it was? Its bounds and patience may have changed: that undoes nothing."""
+    return former is not None and step == replace(
+        former,
+        limits=step.limits,
+        timeout=step.timeout,
+        retries=step.retries,
+        continue_on_error=step.continue_on_error,
+    )
 
 
 def _is_undone(before: PlanState, called: str) -> bool:

@@ -99,6 +99,11 @@ def _what_it_makes(view: PlanView) -> str:
     return " ".join([makes, *_so_far(view, view.frozen), risk])
 
 
+def _is_item_of(step: str, called: str) -> bool:
+    """Is this an item of a step, and not what takes it back or verifies it?"""
+    return called.startswith(f"{step}[") and called.endswith("]")
+
+
 def _so_far(view: PlanView, frozen: FrozenPlan) -> Iterator[str]:
     """What of the steps has run already, and so does not run again."""
     known = [state for step in frozen.steps if (state := view.state.steps.get(step.id))]
@@ -110,9 +115,11 @@ def _so_far(view: PlanView, frozen: FrozenPlan) -> Iterator[str]:
         back = ": what was done is taken back" if frozen.on_failure == "undo" else " and will not run again"
         yield f"{plural(failed, 'step')} {'has' if failed == 1 else 'have'} failed{back}."
     for number, step in enumerate(frozen.steps, 1):
-        items = [state.status for state in view.state.steps.values() if state.id.startswith(f"{step.id}[")]
-        if StepStatus.DONE in items and view.state.steps[step.id].status is not StepStatus.DONE:
-            yield f"Of the items of step {number}, {items.count(StepStatus.DONE)} of {len(items)} are done."
+        items = [state.status for state in view.state.steps.values() if _is_item_of(step.id, state.id)]
+        ready = items.count(StepStatus.DONE)
+        if ready and view.state.steps[step.id].status is not StepStatus.DONE:
+            said = "is done already and does" if ready == 1 else "are done already and do"
+            yield f"{plural(ready, 'item')} of step {number} {said} not run again."
 
 
 def _approvers(view: PlanView) -> str:
