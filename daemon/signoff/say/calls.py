@@ -104,7 +104,7 @@ def _conditions(view: PlanView, step: FrozenStep) -> list[str]:
     said = []
     if step.needs:
         said.append(f"runs after {joined([code(name) for name in step.needs])}.")
-    if step.condition is not None:
+    if step.condition is not None and step.condition.replace(" ", "") != "always()":
         said.append(f"runs only if {code(step.condition)}; otherwise it is skipped.")
     if SURVIVES_ALL in step.survives:
         said.append("runs also after a step has failed.")
