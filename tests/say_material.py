@@ -25,7 +25,7 @@ from signoff.model import (
     StepState,
     StepStatus,
 )
-from signoff.say.view import PlanView
+from signoff.say.view import Final, PlanView
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DIGEST = "ab" * 32
@@ -219,12 +219,21 @@ def poisoned(text: str, status: Status, step_status: StepStatus) -> PlanView:
         Assessment(
             Risk.HIGH,
             Requirement(Method.CODE, 2, allow_proposer=False, ttl=3600.0),
-            (StepRisk("send", Risk.HIGH, text, limits=(text,)),),
+            (
+                StepRisk(
+                    "send",
+                    Risk.HIGH,
+                    text,
+                    limits=(text,),
+                    limits_on={call.name: (text,), other.name: (text,)},
+                ),
+            ),
         ),
         results={
             "send": {"content": [{"type": "text", "text": text}], "structured": {text: text}, "text": text}
         },
         changes=[Difference(text, text, text + text)],
+        finals=[Final(known, text, {text: text, "list": [text, {text: text}]})],
         missing=1,
         candidates=[text],
         ended_by=text,

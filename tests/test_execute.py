@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,7 @@ from signoff.errors import (
     Transient,
 )
 from signoff.execution import CallTerms, Run
+from signoff.execution.outbox import Outbox
 from signoff.execution.world import Person
 from signoff.gesture import NoteFacts
 from signoff.inquiries import Inquiries
@@ -67,8 +69,17 @@ CALLS = st.sampled_from(["done", "done", "done", "odd", *ERRORS, *ASKS])
 class FakeWorld:
     """The world of a run, in memory; the state is folded by the real fold."""
 
-    def __init__(self, frozen: FrozenPlan, calls: list[str], records: list[bool], gate: list[bool]) -> None:
+    def __init__(
+        self,
+        frozen: FrozenPlan,
+        calls: list[str],
+        records: list[bool],
+        gate: list[bool],
+        at_once: int | None = None,
+    ) -> None:
         self.frozen = frozen
+        self.lines = None if at_once is None else Slots(at_once)
+        self.in_flight = 0
         self.slots = Slots(2)
         self.inquiries = Inquiries()
         self.retry_delay, self.answer_within = 0.001, 0.004
@@ -140,6 +151,9 @@ class FakeWorld:
     def locked_out(self, server: str) -> str:
         return ""
 
+    def line(self, server: str) -> Slots | None:
+        return self.lines
+
     def away(self, server: str) -> str:
         return "away" if next(self.absent, False) else ""
 
@@ -178,7 +192,15 @@ class FakeWorld:
         made = (str(meta["signoff/step"]), int(str(meta["signoff/attempt"])))
         assert made in self.intended, "a call left before its intent was recorded"
         self.made.append(made)
-        await asyncio.sleep(0.001)
+        self.in_flight += 1
+        assert self.lines is None or self.in_flight <= self.lines.limit, "it was not its turn"
+        try:
+            await asyncio.sleep(0.001)
+            return await self.answered(person)
+        finally:
+            self.in_flight -= 1
+
+    async def answered(self, person: Person) -> CallResult:
         how = next(self.calls, "done")
         if how in ASKS:
             await self.asked(how, person)
@@ -228,6 +250,7 @@ async def lived(world: FakeWorld, *, stop_after: float | None) -> None:
     st.lists(st.sampled_from([True, True, True, False]), max_size=6),
     st.lists(st.sampled_from([True] * 7 + [False]), max_size=12),
     st.none() | st.floats(0, 0.01),
+    st.sampled_from([None, 1, 2]),
 )
 def test_whatever_the_world_does_calls_are_intended_first_outcomes_recorded_and_places_returned(
     quick_retries: None,
@@ -238,13 +261,16 @@ def test_whatever_the_world_does_calls_are_intended_first_outcomes_recorded_and_
     records: list[bool],
     gate: list[bool],
     stop_after: float | None,
+    at_once: int | None,
 ) -> None:
-    world = FakeWorld(plan_of(count, mode, on_failure), calls, records, gate)
+    world = FakeWorld(plan_of(count, mode, on_failure), calls, records, gate, at_once)
 
     async def play() -> None:
         async with asyncio.timeout(20):
             await lived(world, stop_after=stop_after)
         assert [world.slots.take() for _ in range(3)] == [True, True, False], "a place was lost or made"
+        turns = [world.lines.take() for _ in range(at_once + 1)] if world.lines and at_once else []
+        assert turns == ([True] * at_once + [False] if at_once else []), "a turn was lost or made"
 
     asyncio.run(play())
 
@@ -315,3 +341,11 @@ async def test_a_call_that_waits_for_its_turn_does_not_leave_after_the_gate_has_
     assert world.left == []
     [outcome] = [event for event in world.recorded if event.event == "outcome" and event.step == "s0"]
     assert outcome.data["class"] == "transient"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "null", "1e22", "1180591620717411303424"])
+def test_a_result_is_kept_with_the_numbers_that_it_has(number: str) -> None:
+    outbox = Outbox(FakeWorld(plan_of(1, "parallel", "stop"), [], [], []))
+    outbox.keep(json.loads(f'{{"structured": {{"n": [{number}, null]}}}}'))
+    [kept] = outbox._contents
+    assert repr(json.loads(kept)["structured"]["n"]) == repr([json.loads(number), None])

@@ -173,3 +173,20 @@ def test_what_needed_another_step_is_taken_back_before_it_wherever_the_two_stand
     undone = Flow.of(plan, state(Status.RUNNING, *known)).take_back()
 
     assert [step.id for step in undone] == ["late:undo", "early:undo"]
+
+
+def test_a_wait_that_is_over_wakes_nobody_while_nothing_can_begin() -> None:
+    steps = tuple(FrozenStep(name, "s.t", {}, (CALL,)) for name in ("a", "b", "c"))
+    plan = FrozenPlan("p", "d", {}, steps, {}, mode="parallel")
+    flow = Flow.of(
+        plan, state(Status.RUNNING, *(StepState(step.id, step.id, "s.t", "s.t") for step in steps))
+    )
+    assert flow.rest(NOW, set(), crowded=False) is None, "none waits for a time"
+    flow.mark("a", RUNNING)
+    flow.mark("b", WAITING)
+    flow.until["b"] = NOW - timedelta(seconds=1)
+    assert flow.rest(NOW, {"a"}, crowded=False) == 0.0
+    assert flow.rest(NOW, {"a"}, crowded=True) is None, "the end of a call wakes it"
+    flow.mark("c", WAITING)
+    flow.until["c"] = NOW + timedelta(seconds=5)
+    assert flow.rest(NOW, {"a"}, crowded=True) == 5.0

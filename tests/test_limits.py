@@ -33,6 +33,7 @@ PAYMENT = {
         "with.count + 0.5 < 6",
         "with.amount - 1 < 499",
         "with.count * 2.0 == 10",
+        "with.amount + with.amount - 0.5 <= 998.5 && with.amount * 2.0 > 998.0",
         "with.to.endsWith('@example.com')",
         "with.to.matches('^[^@]+@example[.]com$')",
         "with.currency in ['EUR', 'USD']",

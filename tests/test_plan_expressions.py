@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from signoff.errors import NoteError
 from signoff.model import Call, Json
-from signoff.plan.conditions import _FUNCTIONS, _METHODS, holds, names_in_condition
+from signoff.plan.conditions import holds, names_in_condition
 from signoff.plan.expressions import (
     LONGEST,
     LONGEST_TEXT,
@@ -21,6 +21,7 @@ from signoff.plan.expressions import (
     names_in_value,
     only_expression,
 )
+from signoff.plan.formulas import _FUNCTIONS, _METHODS
 
 CONTEXT: dict[str, Json] = {
     "steps": {
@@ -76,6 +77,21 @@ def refused(code: str, run: object, *arguments: object) -> NoteError:
         ("ok: ${{ steps.a.ok }}", "ok: true"),
         ({"a": ["${{ item.n }}", {"b": "<${{ item.n }}>"}], "c": 1}, {"a": [3, {"b": "<3>"}], "c": 1}),
         ("$ {{ plan.id }} }} {{", "$ {{ plan.id }} }} {{"),
+        ("${{ 1 + 1 }}", 2),
+        ("${{ steps.a.result.n + 1 }}", 6),
+        ("${{ steps.a.result.n * 1.5 }}", 7.5),
+        ("${{ 4.0 / 2.0 }}", 2.0),
+        ("${{ 1.5 + 1.5 }}", 3.0),
+        ("${{ 2.0 * 3.0 - 1.0 }}", 5.0),
+        ("${{ string(true) + string(1.5) }}", "true1.5"),
+        ("${{ steps.step-1.failed && item.n == 3 }}", True),
+        ("${{ size(steps.a.result.list) }}", 2),
+        ("${{ steps.a.result.list.filter(x, x != null) }}", [{"y": 1.5}]),
+        ("${{ [1, 2, 3].map(x, {'n': x, 'l': [x, null]}) }}", [{"n": n, "l": [n, None]} for n in (1, 2, 3)]),
+        ("${{ steps.a.result.n > 4 ? 'many' : 'few' }}", "many"),
+        ("${{ steps.a.result.n > 5 ? 1 : null }}", None),
+        ("no ${{ item.n + 1 }} of ${{ plan.id + '!' }}", "no 4 of p-1!"),
+        ("${{ steps.a.result.text + 'y' }}", "x ${{ plan.id }}y"),
     ],
 )
 def test_a_value_that_is_only_one_expression_keeps_its_type(template, value):
@@ -127,6 +143,46 @@ def test_a_value_that_is_missing_is_an_error_that_says_what_there_is(template, s
     assert says in refused("expression-failed", evaluate, template, CONTEXT).message
 
 
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("${{ 1 / 0 }}", "divide by zero"),
+        ("${{ 1.0 / 0 }}", "divide by zero"),
+        ("${{ 1e308 * 10.0 }}", "no number that JSON can carry"),
+        ("${{ 9223372036854775807 + 1 }}", "overflow"),
+        ("${{ item.n + 'x' }}", "kinds that do not go together"),
+        ("${{ bytes('x') }}", "kinds"),
+        ("${{ steps.a.result.nope + 1 }}", "no such member"),
+        ("${{ item.l.map(a, item.l.map(b, a + b)) }}", "too many steps"),
+        (["${{ item.l.map(a, a + 1) }}"] * 100, "too many steps"),
+        ("${{ " + "!" * 4000 + "true }}", "nested too deep"),
+        ("${{ [1, 2][-1] + 1 }}", ""),
+        ("${{ item.l[-1] }}", ""),
+        ("${{ [1, 2][2] + 1 }}", ""),
+    ],
+)
+def test_a_formula_that_has_no_value_fails_in_words(template, says):
+    context: dict[str, Json] = {**CONTEXT, "item": {"n": 3, "l": list(range(3000))}}
+    names_in_value(template)
+    assert says in refused("expression-failed", evaluate, template, context).message
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**63 - 1)
+        | st.text()
+        | st.floats(allow_nan=False, allow_infinity=False),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=12,
+    )
+)
+def test_a_value_keeps_its_kind_through_a_formula(value):
+    kept = evaluate("${{ [item][0] }}", {"item": value, "steps": {}, "plan": {"id": "p"}})
+    assert repr(kept) == repr(value)
+
+
 def test_a_text_does_not_grow_without_bound():
     context: dict[str, Json] = {"item": "x" * 1_000_000}
     template = "${{ item }} " * (LONGEST_TEXT // 1_000_000 + 1)
@@ -138,7 +194,6 @@ def test_a_text_does_not_grow_without_bound():
     [
         "${{ plan.id",
         "${{ }}",
-        "${{ 1 + 1 }}",
         "${{ steps }}",
         "${{ steps.a }}",
         "${{ steps.a.status }}",
@@ -147,14 +202,21 @@ def test_a_text_does_not_grow_without_bound():
         "${{ plan.title }}",
         "${{ env.HOME }}",
         "${{ item.__class__.__mro__() }}",
-        "${{ item[-1] }}",
         "${{ item | upper }}",
         "${{ ${{ plan.id }} }}",
         "${{ " + "a" * LONGEST + " }}",
         {"${{ plan.id }}": 1},
+        "${{ always() }}",
+        "${{ plan.title + 'x' }}",
+        "${{ plan.id.x + 'x' }}",
+        "${{ size(steps) }}",
+        "${{ getenv('HOME') + 'x' }}",
+        "${{ env.HOME + 'x' }}",
+        "${{ open('x') }}",
+        "${{ 1 + }}",
     ],
 )
-def test_what_is_no_reference_is_refused_at_check_time(template):
+def test_what_is_no_expression_is_refused_at_check_time(template):
     refused("expression-invalid", names_in_value, template)
 
 

@@ -335,7 +335,7 @@ def test_a_long_chain_of_needs_is_no_trouble():
         ),
         (steps("action: a.b\nwith: {x: '${{ item }}'}"), "expression-no-item"),
         (steps("action: a.b\nfor_each: ${{ item }}"), "expression-no-item"),
-        (steps("action: a.b\nwith: {x: '${{ 1 + 1 }}'}"), "expression-invalid"),
+        (steps("action: a.b\nwith: {x: '${{ 1 + }}'}"), "expression-invalid"),
         (steps("action: a.b\nwith: {x: '${{ plan.id'}"), "expression-invalid"),
         (steps("action: a.b\nwith: {'${{ plan.id }}': 1}"), "expression-invalid"),
         (steps("action: a.b\nif: steps.step-1.okay && true"), "expression-invalid"),

@@ -84,3 +84,24 @@ def sha256_hex(data: bytes) -> str:
 def digest_of(value: Json) -> str:
     """SHA-256 over the canonical form."""
     return sha256_hex(canonical(value))
+
+
+def digest_of_data(value: Json) -> str:
+    """The same, also for whole numbers of any size, which servers use as ids.
+
+    Raises:
+        NotCanonical: for what JSON cannot carry at all, such as NaN.
+    """
+    try:
+        return digest_of(value)
+    except NotCanonical:
+        return sha256_hex(b"numbers of any size\n" + canonical(_spelled(value)))
+
+
+def _spelled(value: Json) -> Json:
+    """A value with its whole numbers as texts: `{"n": "5"}`, where no member of an object is called `n`."""
+    if isinstance(value, dict):
+        return {f".{name}": _spelled(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_spelled(inner) for inner in value]
+    return {"n": str(value)} if isinstance(value, int) and not isinstance(value, bool) else value

@@ -427,7 +427,7 @@ def _verify(entry: Section) -> Verify | None:
     section = entry.table("verify")
     happened = section.text("happened", "")
     try:
-        check(happened)
+        check(happened, ("result", "with"))
     except LimitError as error:
         section.fail(
             f"`{section.name_of('happened')}` must say in CEL when it happened: {error.message}",

@@ -13,14 +13,14 @@ bring expressions of their own.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Collection, Mapping, Sized
 from typing import Any
 
 import celpy
 import re2
 from celpy import celtypes
 from celpy.adapter import json_to_cel
-from celpy.evaluation import Activation, CELEvalError, Evaluator
+from celpy.evaluation import Activation, CELEvalError, Evaluator, base_functions
 from lark import Tree
 
 from signoff.model import Json
@@ -35,6 +35,8 @@ Ordered = (
 )
 _ITERATING = frozenset({"map", "filter", "all", "exists", "exists_one"})
 _BEYOND_THE_LANGUAGE = frozenset({"reduce", "min"})
+_TYPES = frozenset({"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"})
+_CALLABLE = (base_functions.keys() | {"has", "dyn"}) - _BEYOND_THE_LANGUAGE
 
 
 MOST_PARTS = 200_000
@@ -115,19 +117,74 @@ def parse(expression: str) -> Tree[Any]:
     return celpy.Environment().compile(expression)
 
 
-def evaluate(tree: Tree[Any], variables: Mapping[str, Json], budget: int) -> object:
-    """The value of an expression over JSON variables.
+def unknown_names(tree: Tree[Any], variables: Collection[str]) -> list[str]:
+    """What an expression reads or calls that is never there: no variable, and no part of CEL."""
+    own = {str(_first_of(node.children[2])) for node in tree.find_data("member_dot_arg") if _is_macro(node)}
+    read = [str(node.children[0]) for kind in ("ident", "dot_ident") for node in tree.find_data(kind)]
+    called = [
+        str(node.children[0]) for kind in ("ident_arg", "dot_ident_arg") for node in tree.find_data(kind)
+    ]
+    called += [str(node.children[1]) for node in tree.find_data("member_dot_arg") if not _is_macro(node)]
+    there = {*variables, *own, *_TYPES}
+    return [name for name in read if name not in there] + [name for name in called if name not in _CALLABLE]
+
+
+def _is_macro(node: Tree[Any]) -> bool:
+    return str(node.children[1]) in _ITERATING and len(node.children) > 2
+
+
+def _first_of(node: Any) -> Any:
+    """The first token in a part of a tree: of a macro's arguments, the name that it gives to each item."""
+    while isinstance(node, Tree) and node.children:
+        node = node.children[0]
+    return node
+
+
+class Evaluation:
+    """Expressions over the same JSON variables, which share a budget of steps.
 
     Raises:
-        CELEvalError: when it has no value (a missing member, operands that do not fit).
-        TooCostly: after `budget` steps, or where the variables have too many parts.
+        TooCostly: where the variables have too many parts.
         ValueError: when a number is beyond 64 bits.
     """
-    _require_small(variables)
-    meter = Meter(budget)
-    activation = Activation(functions=_functions(meter))
-    context = {name: json_to_cel(value) for name, value in variables.items()}
-    return BoundedEvaluator(tree, activation, meter).evaluate(context)
+
+    def __init__(self, variables: Mapping[str, Json], budget: int) -> None:
+        _require_small(variables)
+        self._meter = Meter(budget)
+        self._activation = Activation(functions=_functions(self._meter))
+        self._context = {name: json_to_cel(value) for name, value in variables.items()}
+
+    def value(self, tree: Tree[Any]) -> object:
+        """The value of an expression.
+
+        Raises:
+            CELEvalError: when it has no value (a missing member, operands that do not fit).
+            TooCostly: when the budget is used up.
+        """
+        return BoundedEvaluator(tree, self._activation, self._meter).evaluate(self._context)
+
+
+def evaluate(tree: Tree[Any], variables: Mapping[str, Json], budget: int) -> object:
+    """The value of one expression over JSON variables; raises as `Evaluation` does."""
+    return Evaluation(variables, budget).value(tree)
+
+
+def to_json(value: object) -> Json:
+    """A value of CEL as JSON, of the same kind.
+
+    Raises:
+        TypeError: it is of a kind that JSON does not have, such as bytes or a time.
+    """
+    if value is None or isinstance(value, celtypes.BoolType):
+        return None if value is None else bool(value)
+    if isinstance(value, celtypes.ListType):
+        return [to_json(item) for item in value]
+    if isinstance(value, celtypes.MapType) and all(isinstance(key, celtypes.StringType) for key in value):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, celtypes.StringType) or _is_number(value):
+        plain: Json = _python(value)
+        return plain
+    raise TypeError(f"{_kind(value)} is nothing that JSON has")
 
 
 def _require_small(variables: Mapping[str, Json]) -> None:
@@ -171,12 +228,14 @@ def _functions(meter: Meter) -> dict[str, Any]:
         "_-_": _subtracted,
         "_*_": _multiplied,
         "_/_": _divided,
+        "_[_]": _indexed,
         "!_": _not,
         "_&&_": _both,
         "_||_": _either,
         "matches": _matches,
         "contains": _contains,
         "size": _size,
+        "string": _as_string,
     }
     return {name: meter.counting(function) for name, function in functions.items()}
 
@@ -269,7 +328,7 @@ def _added(a: Any, b: Any) -> Any:
     """
     if failed := _failed(a, b):
         return failed
-    if _is_number(a) and _is_number(b) and type(a) is not type(b):
+    if _is_number(a) and _is_number(b) and _is_broken(a, b):
         return celtypes.DoubleType(_python(a) + _python(b))
     if isinstance(a, celtypes.BoolType) or isinstance(b, celtypes.BoolType):
         raise TypeError("true or false cannot be added")
@@ -283,7 +342,7 @@ def _subtracted(a: Any, b: Any) -> Any:
     """Numbers and times; a whole and a broken number are subtracted as broken ones."""
     if failed := _failed(a, b):
         return failed
-    if _is_number(a) and _is_number(b) and type(a) is not type(b):
+    if _is_number(a) and _is_number(b) and _is_broken(a, b):
         return celtypes.DoubleType(_python(a) - _python(b))
     if isinstance(a, celtypes.BoolType) or isinstance(b, celtypes.BoolType):
         raise TypeError("true or false cannot be subtracted")
@@ -295,7 +354,7 @@ def _multiplied(a: Any, b: Any) -> Any:
         return failed
     if not (_is_number(a) and _is_number(b)):
         raise TypeError(f"{_kind(a)} cannot be multiplied with {_kind(b)}")
-    if type(a) is not type(b):
+    if _is_broken(a, b):
         return celtypes.DoubleType(_python(a) * _python(b))
     return operator.mul(a, b)
 
@@ -308,9 +367,21 @@ def _divided(a: Any, b: Any) -> Any:
         raise TypeError(f"{_kind(a)} cannot be divided by {_kind(b)}")
     if _python(b) == 0:
         return CELEvalError("divide by zero", ZeroDivisionError, None)
-    if type(a) is not type(b):
+    if _is_broken(a, b):
         return celtypes.DoubleType(_python(a) / _python(b))
     return operator.truediv(a, b)
+
+
+def _indexed(value: Any, key: Any) -> Any:
+    """A member or an item; of a list, none is counted from its end."""
+    if failed := _failed(value, key):
+        return failed
+    if isinstance(value, celtypes.ListType):
+        if isinstance(key, celtypes.BoolType) or not isinstance(key, celtypes.IntType | celtypes.UintType):
+            raise TypeError(f"a list has no item called by {_kind(key)}")
+        if key < 0:
+            raise IndexError("a list has no item below 0")
+    return operator.getitem(value, key)
 
 
 def _matches(text: Any, pattern: Any) -> Any:
@@ -340,6 +411,18 @@ def _size(value: Any) -> Any:
     if not isinstance(value, celtypes.StringType | celtypes.BytesType | celtypes.ListType | celtypes.MapType):
         raise TypeError(f"`size` needs a text or a list, not {_kind(value)}")
     return celtypes.IntType(len(value))
+
+
+def _is_broken(a: Any, b: Any) -> bool:
+    """Are two numbers to be reckoned with as broken ones? Of two of these, celpy gives Python's own kind."""
+    return isinstance(a, celtypes.DoubleType) or isinstance(b, celtypes.DoubleType) or type(a) is not type(b)
+
+
+def _as_string(value: Any) -> Any:
+    """`string()`; celpy writes true as Python does."""
+    if isinstance(value, celtypes.BoolType):
+        return celtypes.StringType("true" if value else "false")
+    return _failed(value) or base_functions["string"](value)
 
 
 def _is_number(value: Any) -> bool:

@@ -23,7 +23,13 @@ from signoff.dependencies import require_no_circle
 from signoff.durable import Stamp
 from signoff.errors import GateRefused, NoteError, RequestRefused
 from signoff.evidence import Evidence
-from signoff.freezing import frozen_event, require_harmless_verify, require_not_denied, require_writable
+from signoff.freezing import (
+    frozen_event,
+    require_harmless_verify,
+    require_not_denied,
+    require_within_limits,
+    require_writable,
+)
 from signoff.gesture import NoteFacts, Stance, stance_on_pending
 from signoff.kept import Kept
 from signoff.ledger.entry import Event
@@ -32,7 +38,9 @@ from signoff.model import (
     FINAL,
     LIVE,
     Assessment,
+    Call,
     FrozenPlan,
+    FrozenStep,
     JsonObject,
     Method,
     Plan,
@@ -42,8 +50,8 @@ from signoff.model import (
 )
 from signoff.note.splice import section_items
 from signoff.parts import Parts
-from signoff.plan.expressions import late_arguments
 from signoff.plan.freeze import blob, freeze, new_plan_id
+from signoff.plan.known import known_calls
 from signoff.plan.times import expiry
 from signoff.presence import Presence
 from signoff.runs import Runs
@@ -196,7 +204,7 @@ class Deeds:
             assessment = self._presence.assessment(frozen)
             require_not_denied(frozen, assessment, plan)
             require_harmless_verify(frozen, plan, self._parts.rules.policy.trusted_servers)
-            self._require_within_limits(frozen, plan)
+            require_within_limits(frozen, plan, self._broken)
             expires = self._note_expiry(plan)
             before = self._parts.state.plans.get(plan_id)
             former = self._presence.frozen(before.digest) if before else None
@@ -265,18 +273,9 @@ class Deeds:
         assessment = self._assessment_of(self._parts.state.plans[plan_id])
         return assessment is None or assessment.requirement.presented
 
-    def _require_within_limits(self, frozen: FrozenPlan, plan: Plan) -> None:
-        """The limits on arguments as far as they are known now; the late ones are asked before the call.
-
-        Raises:
-            NoteError: `limits-violated`.
-        """
-        lines = {step.id: step.line for step in plan.steps}
-        for step in frozen.steps:
-            for call in step.calls:
-                wrong = "" if late_arguments(call) else self._runs.within_limits(frozen, step, call)
-                if wrong:
-                    raise NoteError(f"Step {step.id}: {wrong}", code="limits-violated", line=lines[step.id])
+    def _broken(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
+        known = known_calls(step, call, frozen.id)
+        return next((said for each in known if (said := self._runs.within_limits(frozen, *each))), "")
 
     def _note_expiry(self, plan: Plan) -> str | None:
         expires = observe.expires_at(plan)

@@ -112,14 +112,16 @@ class OutsideLimits(GateRefused):
     Attributes:
         step: whose call it is.
         arguments: SHA-256 of the final arguments, in canonical JSON.
+        shown: `call` and `arguments` as a person is to approve them: in full, without secrets; in JSON.
     """
 
     code = "limits-violated"
 
-    def __init__(self, message: str, *, step: str, arguments: str) -> None:
+    def __init__(self, message: str, *, step: str, arguments: str, shown: bytes) -> None:
         super().__init__(message)
         self.step = step
         self.arguments = arguments
+        self.shown = shown
 
 
 class ServerAway(SignoffError):

@@ -76,6 +76,14 @@ def is_undo(called: str) -> bool:
     return called.endswith(":undo")
 
 
+def undo_of(step: FrozenStep) -> tuple[FrozenStep, ...]:
+    """The call that takes a step or an item back, as a step; none where there is no such call."""
+    if step.undo is None:
+        return ()
+    name, call = step.undo.name, step.undo
+    return (FrozenStep(undo_id(step.id), name, {}, (call,), timeout=step.timeout, retries=step.retries),)
+
+
 def verify_id(called: str) -> str:
     """The id of the call that answers what became of a step or an item."""
     return f"{called}:verify"
@@ -308,6 +316,21 @@ class Flow:
             if called in verifying or self.standing.may_follow(self.standing.step(origin_id(called)))
         }
 
+    def rest(self, now: datetime, flying: set[str], *, crowded: bool) -> float | None:
+        """Seconds after which a wait is over and a call may follow; None where none is to come.
+
+        Args:
+            now: this moment.
+            flying: what is under way.
+            crowded: nothing can begin before something else happens, such as the end of another call.
+        """
+        waits = self.waits()
+        left = [(until - now).total_seconds() for until in waits.values()]
+        over = any(seconds <= 0 for seconds in left)
+        if over and not crowded and next(self.due(now, flying), None) is not None:
+            return 0.0
+        return min((seconds for seconds in left if seconds > 0), default=None)
+
     # ------------------------------------------------------------ what happened
 
     def unfold(self, step: FrozenStep, values: Sequence[Json]) -> tuple[FrozenStep, ...]:
@@ -361,13 +384,7 @@ class Flow:
             for called in reversed(self.members.get(step.id, (step,)))
             if self.statuses[called.id] is StepStatus.DONE
         ]
-        self.undoing = tuple(
-            FrozenStep(
-                undo_id(step.id), step.undo.name, {}, (step.undo,), timeout=step.timeout, retries=step.retries
-            )
-            for step in done
-            if step.undo is not None
-        )
+        self.undoing = tuple(undone for step in done for undone in undo_of(step))
         for step in self.undoing:
             self._take(step.id)
         return self.undoing

@@ -6,13 +6,24 @@ the note later.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from signoff.decide import Decision
 from signoff.errors import NoteError
+from signoff.flow import undo_of
 from signoff.kept import Kept
 from signoff.ledger.entry import Event
-from signoff.model import Assessment, FrozenPlan, Json, JsonObject, Plan, PlanState, Status
+from signoff.model import (
+    Assessment,
+    Call,
+    FrozenPlan,
+    FrozenStep,
+    Json,
+    JsonObject,
+    Plan,
+    PlanState,
+    Status,
+)
 from signoff.note.splice import CannotSplice, set_keys
 
 
@@ -43,6 +54,32 @@ def require_not_denied(frozen: FrozenPlan, assessment: Assessment, plan: Plan) -
                 code="denied-by-policy",
                 line=lines.get(entry.step),
             )
+
+
+def require_within_limits(
+    frozen: FrozenPlan, plan: Plan, broken: Callable[[FrozenPlan, FrozenStep, Call], str]
+) -> None:
+    """The limits on arguments as far as they are known now; the late ones are asked right before the call.
+
+    Args:
+        frozen: what would be approved.
+        plan: for the lines of its steps.
+        broken: what is known to be wrong with a call of a step, in plain words; empty where nothing is.
+
+    Raises:
+        NoteError: `limits-violated`.
+    """
+    lines = {step.id: step.line for step in plan.steps}
+    for step in frozen.steps:
+        for made in (step, *(undo_of(step) if frozen.on_failure == "undo" else ())):
+            for call in made.calls:
+                if wrong := broken(frozen, made, call):
+                    raise NoteError(
+                        f"Step {made.id}: {wrong}",
+                        code="limits-violated",
+                        hint="Change the value. Limits stand in config/policy.yaml and in the step itself.",
+                        line=lines[step.id],
+                    )
 
 
 def require_harmless_verify(frozen: FrozenPlan, plan: Plan, trusted: Collection[str]) -> None:

@@ -10,7 +10,7 @@ Note that `matches` finds its pattern anywhere in a text: write `^...$` to bind 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -47,13 +47,25 @@ class Verdict:
         return self.holds
 
 
-def check(expression: str) -> None:
+def check(expression: str, variables: Sequence[str] = ("with", "plan", "step")) -> None:
     """Refuse an expression that could never hold for its form, before anyone relies on it.
 
+    Args:
+        expression: in CEL.
+        variables: what it may read.
+
     Raises:
-        LimitError: with line and column within the expression.
+        LimitError: with line and column within the expression, where it is none.
     """
-    _compiled(expression)
+    from signoff import cel
+
+    unknown = cel.unknown_names(_compiled(expression), variables)
+    if unknown:
+        there = ", ".join(f"`{name}`" for name in variables)
+        raise LimitError(
+            f"Nothing is called `{unknown[0][:60]}`.",
+            hint=f"It can read {there}, such as `{variables[0]}.NAME`, and call the functions of CEL.",
+        )
 
 
 def holds(

@@ -416,7 +416,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class StepRisk:
-    """What the policy says of one step, and which rule said it."""
+    """What the policy says of one step, and which rule said it.
+
+    `limits` are those on all its calls; `limits_on` has them by call, as `server.tool`.
+    """
 
     step: str
     risk: Risk
@@ -424,6 +427,7 @@ class StepRisk:
     denied: bool = False
     limits: tuple[str, ...] = ()
     secret: frozenset[str] = frozenset()
+    limits_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,6 +567,7 @@ class PlanState:
         replaces: the digest that was shown before this one, where the plan was frozen anew.
         exceptions: by step, the SHA-256 of final arguments outside their limits that a fresh approval of
             this presentation allows.
+        finals: by step, the blob that shows these arguments and their call.
         asking: ids of steps whose servers wait for an answer.
         parent, due: of a run of a repeating plan, that plan's id, and when the run was due.
         last_due, occurrences: of a repeating plan, when its latest run was due, and its runs' latest notes.
@@ -592,6 +597,7 @@ class PlanState:
     replaces: str | None = None
     spent: frozenset[str] = frozenset()
     exceptions: dict[str, str] = field(default_factory=dict)
+    finals: dict[str, str] = field(default_factory=dict)
     asking: set[str] = field(default_factory=set)
     parent: str | None = None
     due: str | None = None

@@ -28,6 +28,9 @@ class Servers(Protocol):
     def health_of(self, name: str) -> ServerHealth | None:
         """How one server is now; None where there is none of that name."""
 
+    def most_at_once(self, name: str) -> int | None:
+        """How many calls one server takes at once; None for any number, and where there is no such server."""
+
     async def call(
         self,
         server: str,

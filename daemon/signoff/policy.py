@@ -271,6 +271,7 @@ def _stricter(one: Judgement, other: Judgement) -> Judgement:
 
 def _step_risk(step: FrozenStep, judgements: list[Judgement]) -> StepRisk:
     judgement = reduce(_stricter, judgements)
+    calls = zip(_calls(step), judgements, strict=True)
     return StepRisk(
         step=step.id,
         risk=judgement.risk,
@@ -278,6 +279,7 @@ def _step_risk(step: FrozenStep, judgements: list[Judgement]) -> StepRisk:
         denied=judgement.denied,
         limits=judgement.limits,
         secret=judgement.secret,
+        limits_on={call.name: found.limits for call, found in calls},
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from tzlocal import get_localzone
 
 from signoff.absence import Absence
 from signoff.approval import Facts, admit
+from signoff.canonical import sha256_hex
 from signoff.catalogue import Action
 from signoff.decide import Do, refused_by_person
 from signoff.errors import (
@@ -83,6 +85,10 @@ class Clock(Protocol):
         """Call `Runs.start_soon` for this plan at this time."""
 
 
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+"""A whole number that may be beyond 64 bits: orjson would make a broken one of it."""
+
+
 class Runs:
     """All runs of the daemon; also the world that each of them sees (`signoff.execution.World`).
 
@@ -109,6 +115,7 @@ class Runs:
         self._locked_out: dict[str, datetime] = {}
         self._timetable = Timetable(parts, presence)
         self.slots = Slots(parts.settings.execution.concurrency)
+        self._lines: dict[str, Slots] = {}
         self.inquiries = Inquiries()
         self.retry_delay = parts.settings.execution.retry_delay
         self.per_plan = parts.settings.execution.per_plan
@@ -366,8 +373,11 @@ class Runs:
             return
         logger.info("Plan {} does not go on: {} ({})", plan_id, refusal.message, refusal.code)
         data: JsonObject = {"reason": refusal.code, "message": refusal.message}
+        contents: tuple[bytes, ...] = ()
         if isinstance(refusal, OutsideLimits):
-            data["final"] = {"step": refusal.step, "sha256": refusal.arguments}
+            kept = sha256_hex(refusal.shown)
+            data["final"] = {"step": refusal.step, "sha256": refusal.arguments, "kept": kept}
+            contents = (refusal.shown,)
         if refusal.code == "dependency-unmet":
             await self._wait_for_dependencies(plan_id, data)
         elif refusal.code == "authentication":
@@ -380,7 +390,7 @@ class Runs:
         elif refusal.code == "revoked" and self._has_nothing_to_stand_on(state):
             await self.record([Event("finished", plan=plan_id, data={**data, "status": "cancelled"})])
         else:
-            await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)])
+            await self.record([Event("returned", plan=plan_id, digest=state.digest, data=data)], contents)
             await self.back_to_person(plan_id)
 
     async def _as_refused(self, plan_id: str, data: JsonObject) -> JsonObject:
@@ -471,8 +481,9 @@ class Runs:
     def result_of(self, blob: str) -> JsonObject:
         """See `World.result_of`."""
         data = self._parts.blobs.get(blob)
+        strict = _LONG_NUMBER.search(data) is None
         try:
-            found: JsonObject = orjson.loads(data)
+            found: JsonObject = orjson.loads(data) if strict else json.loads(data)
         except orjson.JSONDecodeError:  # a result that strict JSON does not allow, such as NaN
             found = json.loads(data)
         return found
@@ -512,6 +523,15 @@ class Runs:
             return ""
         arguments = final_arguments(step.arguments, call.arguments)
         return first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id}).message
+
+    def line(self, server: str) -> Slots | None:
+        """See `World.line`. Where the limit was changed, those in the old line still get their turn there."""
+        most = self._parts.servers.most_at_once(server)
+        known = self._lines.get(server)
+        if most is None or (known is not None and known.limit == most):
+            return None if most is None else known
+        self._lines[server] = Slots(most)
+        return self._lines[server]
 
     def away(self, server: str) -> str:
         """See `World.away`."""

@@ -32,6 +32,7 @@ from signoff.parts import Parts
 from signoff.plan.changes import Change, differences
 from signoff.presence import Presence
 from signoff.redact import secret_values
+from signoff.say.final import finals_of
 from signoff.say.form import opened
 from signoff.say.questions import question_keys, question_section, where_it_stands
 from signoff.say.section import front_keys, section
@@ -372,6 +373,7 @@ class WriteBack:
             zone=zone,
             folders=folder_names(parts.settings.vault.folders),
             redactor=parts.rules.redactor,
+            finals=finals_of(state, parts.blobs.get),
             questions=(questions := self._questions(state)),
             typed=self._typed(state.id, reading) if questions and reading is not None else (),
         )

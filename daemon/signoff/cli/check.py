@@ -6,7 +6,7 @@ Changes nothing without `--fix`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
 from signoff.cli.screen import status as coloured
 from signoff.errors import SignoffError
+from signoff.flow import MOST_LATE_ITEMS
 from signoff.model import Assessment, FrozenStep, Json, JsonObject, Requirement
 from signoff.plan.expressions import late_arguments
 from signoff.policy import explain
+from signoff.say.arguments import is_late
 
 
 def check(project: Project, files: Sequence[Path], *, fix: bool, live: bool, as_json: bool) -> int:
@@ -111,6 +113,13 @@ def _step(project: Project, assessment: Assessment, step: FrozenStep) -> JsonObj
     }
 
 
+def _limits(assessment: Assessment, step: FrozenStep) -> list[str]:
+    """The limits on a step's preferred call: the policy's and its own."""
+    entry = next((entry for entry in assessment.steps if entry.step == step.id), None)
+    ruled = entry.limits_on.get(step.calls[0].name, ()) if entry else ()
+    return list(dict.fromkeys([*ruled, *([step.limits] if step.limits else [])]))
+
+
 def _risk(assessment: Assessment, step: FrozenStep) -> str:
     return next((entry.risk.value for entry in assessment.steps if entry.step == step.id), "")
 
@@ -151,17 +160,41 @@ def _say(project: Project, checked: Checked) -> None:
         for number, step in enumerate(steps, 1)
     ]
     SCREEN.table(("#", "Step", "Call", "Risk"), rows)
-    for number, step in enumerate(steps, 1):
+    for number, (step, frozen) in enumerate(zip(steps, checked.frozen.steps, strict=True), 1):
         SCREEN.line(f"Step {number}:")
         SCREEN.lines(json.dumps(step["arguments"], indent=2, ensure_ascii=False), indent="  ")
         if step["late"]:
             SCREEN.line(f"  Filled in when it runs: {', '.join(step['late'])}.")
-        if step["fallback"]:
-            SCREEN.line(f"  If it cannot be reached: {', '.join(step['fallback'])}.")
+        for line in _terms(project, checked.assessment, frozen):
+            SCREEN.line(f"  {line}")
+    if len(steps) > 1:
+        SCREEN.line(f"Order: {checked.frozen.mode}; if a step fails: {checked.frozen.on_failure}.")
     SCREEN.line(explain(checked.assessment))
     if warning := never_begins(project, checked):
         SCREEN.line(warning, "yellow")
     SCREEN.line()
+
+
+def _terms(project: Project, assessment: Assessment, step: FrozenStep) -> Iterator[str]:
+    """When a step runs, how often, within what, and how it is taken back."""
+    if step.calls[1:]:
+        yield f"If it cannot be reached: {', '.join(call.name for call in step.calls[1:])}."
+    if step.needs:
+        yield f"After: {', '.join(step.needs)}."
+    if step.condition is not None:
+        yield f"Only if: {step.condition}"
+    if step.for_each is not None:
+        most = f" (up to {MOST_LATE_ITEMS}, known when it runs)" if is_late(step.for_each) else ""
+        yield f"For each of: {_as_line(project.redactor.json(step.for_each))}{most}"
+    for limit in _limits(assessment, step):
+        yield f"Only within: {limit}"
+    if step.undo is not None:
+        arguments = project.redactor.json(dict(step.undo.arguments), assessment.secret(step.id))
+        yield f"Taken back with: {step.undo.name} {_as_line(arguments)}"
+
+
+def _as_line(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _place(checked: Checked, problem: SignoffError) -> str:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tzlocal import get_localzone
@@ -13,15 +14,15 @@ from tzlocal import get_localzone
 from signoff import durable, observe
 from signoff.cli.project import Project
 from signoff.errors import NoteError, SignoffError
-from signoff.freezing import require_harmless_verify, require_not_denied
+from signoff.freezing import require_harmless_verify, require_not_denied, require_within_limits
 from signoff.limits import final_arguments, first_broken
-from signoff.model import Assessment, FrozenPlan, Plan, ServerView
+from signoff.model import Assessment, Call, FrozenPlan, FrozenStep, Plan, ServerView
 from signoff.note.mend import mend
 from signoff.occurrences import first_begin
 from signoff.plan.broken import DAMAGED
-from signoff.plan.expressions import late_arguments
 from signoff.plan.followups import undo_of
 from signoff.plan.freeze import freeze
+from signoff.plan.known import known_calls
 from signoff.plan.times import read_time
 from signoff.policy import assess, limits_on
 from signoff.say.repeats import ends_before
@@ -159,7 +160,7 @@ def bind(project: Project, checked: Checked, views: Mapping[str, ServerView]) ->
         assessment = assess(frozen, project.catalogue, project.policy)
         require_not_denied(frozen, assessment, plan)
         require_harmless_verify(frozen, plan, project.policy.trusted_servers)
-        _require_within_limits(project, frozen, plan)
+        require_within_limits(frozen, plan, partial(_broken, project))
         _require_not_expired(plan)
     except NoteError as error:
         checked.problem = error
@@ -167,25 +168,16 @@ def bind(project: Project, checked: Checked, views: Mapping[str, ServerView]) ->
     checked.frozen, checked.assessment = frozen, assessment
 
 
-def _require_within_limits(project: Project, frozen: FrozenPlan, plan: Plan) -> None:
-    """Raises NoteError (`limits-violated`) where arguments that are known now are out of bounds."""
-    lines = {step.id: step.line for step in plan.steps}
-    for step in frozen.steps:
-        for call in step.calls:
-            if late_arguments(call):
-                continue  # asked over the final arguments, right before the call
-            limits = [*limits_on(call, step, frozen, project.catalogue, project.policy)]
-            limits += [step.limits] if step.limits else []
-            verdict = first_broken(
-                limits,
-                final_arguments(step.arguments, call.arguments),
-                plan={"id": frozen.id},
-                step={"id": step.id},
-            )
-            if not verdict:
-                raise NoteError(
-                    f"Step {step.id}: {verdict.message}", code="limits-violated", line=lines[step.id]
-                )
+def _broken(project: Project, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
+    """What is wrong with a call's arguments by the limits on them; empty where that is not known now."""
+    limits = [*limits_on(call, step, frozen, project.catalogue, project.policy)]
+    limits += [step.limits] if step.limits else []
+    for own, final in known_calls(step, call, frozen.id):
+        arguments = final_arguments(own.arguments, final.arguments)
+        verdict = first_broken(limits, arguments, plan={"id": frozen.id}, step={"id": step.id})
+        if not verdict:
+            return verdict.message
+    return ""
 
 
 def _require_not_expired(plan: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from signoff.cli.answer import as_object as asked_as_object
@@ -15,11 +16,13 @@ from signoff.cli.standing import waiting_for
 from signoff.cli.words import near
 from signoff.errors import LedgerError, NotFound
 from signoff.ledger.blobs import BlobStore
-from signoff.model import Attempt, FrozenPlan, Json, JsonObject, PlanState, StepState
+from signoff.model import Attempt, FrozenPlan, Json, JsonObject, PlanState, Status, StepState
 from signoff.plan.freeze import thaw
 from signoff.policy import assess
 from signoff.redact import secret_values
+from signoff.say.final import finals_of
 from signoff.say.progress import progress
+from signoff.say.view import Final
 from signoff.say.words import advice, from_cache
 
 
@@ -129,7 +132,16 @@ def as_object(plan: PlanState, arguments: dict[str, Json], project: Project) -> 
             for step in plan.steps.values()
         ],
         "approvals": approvals,
+        "final": [
+            {"step": final.step.id, "call": final.call, "arguments": final.arguments}
+            for final in _finals(project, plan)
+        ],
     }
+
+
+def _finals(project: Project, plan: PlanState) -> list[Final]:
+    """What waits for approval although it is outside its limits."""
+    return finals_of(plan, BlobStore(project.places.blobs).get) if plan.status is Status.PENDING else []
 
 
 def _step(step: StepState, arguments: Json) -> JsonObject:
@@ -185,9 +197,18 @@ def _say(project: Project, plan: PlanState, arguments: dict[str, Json]) -> None:
         SCREEN.line()
         SCREEN.line(f"{plan.message} ({plan.reason})" if plan.reason else plan.message)
         SCREEN.line(advice(plan.reason))
+    _say_finals(_finals(project, plan))
     say_questions(project, plan)
     _say_steps(plan, arguments)
     _say_approvals(plan)
+
+
+def _say_finals(finals: Sequence[Final]) -> None:
+    for final in finals:
+        SCREEN.line(f"{final.step.id} would call {final.call} with:")
+        gone = "values that are gone"
+        said = gone if final.arguments is None else json.dumps(final.arguments, indent=2, ensure_ascii=False)
+        SCREEN.lines(said, indent="  ")
 
 
 def _times(plan: PlanState) -> list[tuple[str, str | None]]:

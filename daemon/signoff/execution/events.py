@@ -15,6 +15,9 @@ from signoff.flow import SERVER_AWAY, Flow, is_undo, is_verify, taken_back
 from signoff.ledger.entry import Event
 from signoff.model import FrozenStep, Json, JsonObject, Status, StepStatus
 
+_REASONS = {StepStatus.DONE: "", StepStatus.SKIPPED: "condition-false"}
+"""Of a step by its items, where none has failed: they are skipped only since their condition is false."""
+
 
 def text_of(value: Json) -> str:
     """A value in one line of JSON."""
@@ -126,7 +129,7 @@ class Events:
             self._step(
                 self.flow.standing.step(name),
                 self.flow.statuses[name],
-                "" if self.flow.statuses[name] is StepStatus.DONE else "items-failed",
+                _REASONS.get(self.flow.statuses[name], "items-failed"),
                 f"{done} of {len(self.flow.members[name])} items are done.",
             )
             for name, done in ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -81,6 +82,19 @@ class Outbox:
 def _encoded(value: Json) -> bytes:
     """A result as it is kept; also one with numbers or texts that strict JSON does not allow."""
     try:
-        return orjson.dumps(value)
+        data = orjson.dumps(value)
     except (orjson.JSONEncodeError, RecursionError):
         return json.dumps(value).encode()
+    # orjson makes null of NaN and infinity, and null is a value that another tool may take
+    return json.dumps(value).encode() if b"null" in data and _is_odd(value) else data
+
+
+def _is_odd(value: Json) -> bool:
+    """Does a value hold numbers that are none?"""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            return True
+        left += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    return False

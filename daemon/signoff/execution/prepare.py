@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 
 from signoff.approval import ApprovedPlan
-from signoff.canonical import digest_of
+from signoff.canonical import digest_of_data
 from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
-from signoff.execution.events import text_of
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
 from signoff.flow import Flow, is_undo, is_verify, origin_id, taken_back
@@ -45,7 +46,8 @@ def prepare(
         return None
     key = _key(world, plan.id, step)
     call = _with_key(values.final(step, chosen), terms, index, key)
-    _require_within_limits(world, flow, step, call, terms)
+    filled = replace(step, arguments=values.own_arguments(step))
+    _require_within_limits(world, flow, filled, call, terms)
     _require_fit(world, flow, chosen, call)
     number = max((made.number for made in attempts), default=0) + 1
     keyed = len(terms.key_argument) > index and terms.key_argument[index] is not None
@@ -64,7 +66,7 @@ def prepare(
             data={
                 "arguments": world.summary(dict(call.arguments), terms.secret),
                 "key": key,
-                "sha256": digest_of(dict(call.arguments)),
+                "sha256": digest_of_data(dict(call.arguments)),
                 **({"keyed": True} if keyed else {}),
             },
         ),
@@ -73,6 +75,11 @@ def prepare(
         terms=terms,
         repeatable=is_verify(step.id) or terms.repeatable[index],
     )
+
+
+def next_server(world: World, flow: Flow, step: FrozenStep) -> str:
+    """The server that a step calls next; raises as `prepare` does where there is none."""
+    return step.calls[_choice(world, flow, step, world.terms(flow.plan, step))].server
 
 
 def _choice(world: World, flow: Flow, step: FrozenStep, terms: CallTerms) -> int:
@@ -131,15 +138,15 @@ def _require_within_limits(world: World, flow: Flow, step: FrozenStep, call: Cal
     wrong = world.within_limits(flow.plan, step, call)
     if not wrong:
         return
-    final = digest_of(dict(call.arguments))
+    final = digest_of_data(dict(call.arguments))
     if world.state_of(flow.plan.id).exceptions.get(step.id) == final:
         return
-    shown = text_of(world.shown(dict(call.arguments), terms.secret))
+    shown: JsonObject = {"call": call.name, "arguments": world.shown(dict(call.arguments), terms.secret)}
     raise OutsideLimits(
-        f"Step {step.id}: {wrong} It would be called as {call.name} with {shown}. "
-        "To allow exactly this call, approve again.",
+        f"Step {step.id}: {wrong} To allow exactly the values shown, approve again.",
         step=step.id,
         arguments=final,
+        shown=json.dumps(shown).encode(),
     )
 
 

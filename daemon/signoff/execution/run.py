@@ -27,7 +27,8 @@ from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
 from signoff.execution.events import Events, text_of
 from signoff.execution.outbox import Outbox
-from signoff.execution.prepare import absence, prepare
+from signoff.execution.prepare import absence, next_server, prepare
+from signoff.execution.turns import Turns
 from signoff.execution.values import Values
 from signoff.execution.verifying import Verifying
 from signoff.execution.world import Begin, Ended, World, now, stamp
@@ -61,6 +62,7 @@ class Run:
     _values: Values = field(init=False)
     _events: Events = field(init=False)
     _verifying: Verifying = field(init=False)
+    _turns: Turns = field(init=False)
     _flying: dict[asyncio.Task[Ended], Begin] = field(default_factory=dict)
     _place: asyncio.Task[None] | None = None
     _stopping: asyncio.Task[bool] | None = None
@@ -71,6 +73,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._outbox = Outbox(self.world)
+        self._turns = Turns(self.world.line)
 
     async def go(self) -> datetime | None:
         """Run until the plan ends, must wait for long, or is refused.
@@ -201,7 +204,7 @@ class Run:
     def _tell_the_wait(self) -> None:
         """Where nothing happens for a while, the note says so."""
         until = min(self._flow.waits().values(), default=None)
-        if until is None or self._place is not None or until == self._told:
+        if until is None or self._place is not None or self._turns.awaited or until == self._told:
             return
         if (until - now()).total_seconds() > WORTH_TELLING:
             self._outbox.events.append(self._events.waits(until, self._outbox.events))
@@ -209,7 +212,7 @@ class Run:
 
     def _may_continue(self) -> bool:
         """Is there a step to begin now, a place to wait for, or a short time to sit out?"""
-        if self._place is not None:
+        if self._place is not None or self._turns.awaited:
             return True
         if next(self._due(), None) is not None:
             return True
@@ -220,7 +223,7 @@ class Run:
         flying = {begin.step.id for begin in self._flying.values()}
         while skips := self._flow.skips():
             for step, blocker in skips:
-                self._skip(step, "needs-failed", f"Skipped: step {blocker} did not succeed.")
+                self._skip(step, "needs-failed", f"Step {blocker} did not succeed.")
         return self._flow.due(now(), flying)
 
     async def _begin_ready(self) -> list[Begin]:
@@ -241,7 +244,10 @@ class Run:
                 if len(self._flying) + len(begins) >= self.world.per_plan:
                     again = False  # one that ends makes room for the next
                     break
+                if not self._take_turn(step):
+                    continue
                 if not self._take_place():
+                    self._turns.keep(step.id)
                     return begins
                 approved = approved or await self._ask_gate()
                 begin = self._try_to_begin(step, approved)
@@ -255,6 +261,7 @@ class Run:
         if self._holding:
             self._holding = False
             self.world.slots.give_back()
+        self._turns.give_back_kept()
         return begins
 
     def _to_unfold(self, step: FrozenStep) -> bool:
@@ -264,7 +271,7 @@ class Run:
         try:
             own = step.condition is not None and not conditions.names_in_condition(step.condition).item
             if own and not self._values.wanted(step):
-                self._skip(step, "condition-false", "Skipped: its condition is false.")
+                self._skip(step, "condition-false", "Its condition is false.")
                 return True
             values = self._values.items(step)
         except SignoffError as error:
@@ -289,12 +296,13 @@ class Run:
                 raise approved
             begin = prepare(self.world, self._flow, self._values, step, approved)
             if begin is None:
-                self._skip(step, "condition-false", "Skipped: its condition is false.")
+                self._skip(step, "condition-false", "Its condition is false.")
         except GateRefused as refusal:
             self.refusal = refusal
         except SignoffError as error:
             self._not_begun(step, error)
         if begin is None:
+            self._turns.give_back(step.id)
             self.world.slots.give_back()
         else:
             self._flow.mark(step.id, StepStatus.RUNNING)
@@ -322,6 +330,7 @@ class Run:
         """These calls do not leave: no intent of theirs was recorded."""
         for begin in begins:
             self._flow.mark(begin.step.id, StepStatus.PENDING)
+            self._turns.give_back(begin.step.id)
             self.world.slots.give_back()
 
     def _skip(self, step: FrozenStep, reason: str, message: str) -> None:
@@ -333,6 +342,16 @@ class Run:
         self._outbox.events.append(self._events.failed(step, error))
 
     # ------------------------------------------------------------ waiting
+
+    def _take_turn(self, step: FrozenStep) -> bool:
+        """A turn at the server that a step calls next, where that takes only so many calls at once."""
+        if all(self.world.line(call.server) is None for call in step.calls):
+            return True
+        try:
+            server = next_server(self.world, self._flow, step)
+        except SignoffError:  # it will not be called, and is told why when it is prepared
+            return True
+        return self._turns.take(step.id, server, self.world.state_of(self.plan_id).priority)
 
     def _take_place(self) -> bool:
         """A place for one call, now; otherwise get in line, and the loop is woken when it comes."""
@@ -354,6 +373,7 @@ class Run:
         waits: set[asyncio.Future[object]] = {cast("asyncio.Future[object]", task) for task in self._flying}
         if self._place is not None:
             waits.add(cast("asyncio.Future[object]", self._place))
+        waits |= {cast("asyncio.Future[object]", task) for task in self._turns.awaited}
         if not self.stop.is_set():
             waits.add(cast("asyncio.Future[object]", self._stopping))
         if self._flow.away or self._flow.unknown:
@@ -364,14 +384,15 @@ class Run:
         if self._place is not None and self._place.done():
             self._place = None
             self._holding = True
+        self._turns.arrive()
 
     def _nap(self) -> float | None:
-        """Seconds until the next wait of a step is over; None where no step waits."""
-        waits = self._flow.waits()
-        if not waits or self._ending():
+        """Seconds until the next wait of a step is over; None where there is nothing to be woken for."""
+        if self._ending():
             return None
-        left = min((until - now()).total_seconds() for until in waits.values())
-        return max(0.0, left) if left > 0 or next(self._due(), None) is not None else None
+        flying = {begin.step.id for begin in self._flying.values()}
+        crowded = self._place is not None or len(flying) >= self.world.per_plan or self._turns.awaited
+        return self._flow.rest(now(), flying, crowded=bool(crowded))
 
     async def _leave(self) -> None:
         """Give back what is held, however the loop ended."""
@@ -379,6 +400,7 @@ class Run:
             if listening is not None:
                 listening.cancel()
         self._stopping = self._news = None
+        await self._turns.leave()
         if self._place is not None:
             self._place.cancel()
             await asyncio.gather(self._place, return_exceptions=True)
@@ -404,6 +426,7 @@ class Run:
     async def _take_landed(self) -> None:
         for task in [task for task in self._flying if task.done()]:
             begin = self._flying.pop(task)
+            self._turns.give_back(begin.step.id)
             if task.cancelled():  # before it could begin
                 self.world.slots.give_back()
                 ended = Ended(begin, None, landing.stopped(), 0.0)

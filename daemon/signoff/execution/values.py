@@ -70,7 +70,7 @@ class Values:
                 "ok": status is StepStatus.DONE,
                 "failed": status is StepStatus.FAILED,
                 "skipped": self.flow.standing.left_out(name),
-                "result": self.result(name) if status is StepStatus.DONE else None,
+                "result": self.result(name) if self._has_result(name) else None,
             }
         context: dict[str, Json] = {"steps": steps, "plan": {"id": self.flow.plan.id}}
         origin = taken_back(of.id)
@@ -81,17 +81,28 @@ class Values:
             context["result"] = self.result(origin)
         return context
 
-    def own_arguments(self, step: FrozenStep) -> Json:
+    def _has_result(self, step: str) -> bool:
+        """Is it done, or was it begun for several items? Those that are not done are null in its list."""
+        return self.flow.statuses[step] is StepStatus.DONE or step in self.flow.members
+
+    def own_arguments(self, step: FrozenStep) -> JsonObject:
         """The arguments of a step in the plan's own names, filled in."""
-        return expressions.evaluate(dict(step.arguments), self.context(step))
+        if not expressions.late_arguments(step):
+            return dict(step.arguments)
+        filled = expressions.evaluate(dict(step.arguments), self.context(step))
+        return cast("JsonObject", filled)
 
     def result(self, step: str) -> Json:
         """A result as expressions see it: its structured content, with the plain text as `text`.
 
-        Of a step with `for_each`, the list of its items' results, in the order of the items.
+        Of a step with `for_each`, the list of its items' results in the order of the items, null for one
+        that is not done.
         """
         if step in self.flow.members:
-            return [self.result(member.id) for member in self.flow.members[step]]
+            names = [member.id for member in self.flow.members[step]]
+            return [
+                self.result(name) if self.flow.statuses[name] is StepStatus.DONE else None for name in names
+            ]
         kept = self._results.get(step)
         if kept is None:
             done = next((made for made in reversed(self.flow.attempts[step]) if made.result), None)
@@ -107,7 +118,12 @@ class Values:
 
 def _read_by(step: FrozenStep) -> expressions.Names:
     """What the expressions of a step, an item or an undo read."""
-    names = expressions.names_in_value([step.for_each, *(dict(call.arguments) for call in step.calls)])
+    written: list[Json] = [
+        step.for_each,
+        dict(step.arguments),
+        *(dict(call.arguments) for call in step.calls),
+    ]
+    names = expressions.names_in_value(written)
     if step.condition is not None:
         names |= conditions.names_in_condition(step.condition)
     return names

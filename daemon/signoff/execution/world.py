@@ -79,10 +79,16 @@ class World(Protocol):
         """How a step is to be called."""
 
     def within_limits(self, frozen: FrozenPlan, step: FrozenStep, call: Call) -> str:
-        """Empty where the final arguments keep all limits, else what is wrong, in plain words."""
+        """Empty where the final arguments keep all limits, else what is wrong, in plain words.
+
+        Both are filled in: the step's, in the plan's own names, and the call's.
+        """
 
     def locked_out(self, server: str) -> str:
         """Empty, or why no plan calls this server now: it has refused to know us, a short time ago."""
+
+    def line(self, server: str) -> Slots | None:
+        """Where callers of a server stand in line; None where it takes any number of calls at once."""
 
     def away(self, server: str) -> str:
         """Empty where a server can be called now or is not configured, else what is wrong, in plain words."""

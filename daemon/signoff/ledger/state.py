@@ -28,7 +28,7 @@ passed        at, missed: due times of a repeating plan up to `at` were missed, 
 step          status, reason, message, until: a step changed without a call
 resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
-returned      reason, message, final {step, sha256}: back to the person; approvals are void
+returned      reason, message, final {step, sha256, kept (blob)}: back to the person; approvals are void
 finished      status, reason, message
 code-used     code_step: a one-time code was taken from a note, and is used up
 refused       reason, message, path, copy: something was asked for and not done; `copy`: it was asked
@@ -435,8 +435,10 @@ def _returned(plan: PlanState, entry: Entry) -> None:
     final = entry.data.get("final")
     if isinstance(final, dict):  # what was outside its limits is what is asked for now
         plan.exceptions[text_of(final, "step")] = text_of(final, "sha256")
+        plan.finals[text_of(final, "step")] = text_of(final, "kept")
     else:
         plan.exceptions.clear()
+        plan.finals.clear()
     plan.status = Status.PENDING
     plan.presented = False
     if plan.note_at_approval is not None and plan.gesture_at_approval in {"status", "tick"}:

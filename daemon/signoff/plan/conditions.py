@@ -1,67 +1,19 @@
 """`if`: conditions in CEL over `steps`, `plan` and `item`.
 
-A condition that is a plain reference (`steps.proposal.ok`) is looked up without CEL, which is loaded
-only where a plan needs it. Bounds: 4 KiB, brackets 32 deep, and a number of steps for an evaluation.
-Its value must be true or false. `always()` is true, and asks that the step runs after failures too; so
-does reading `steps.ID.failed` or `steps.ID.skipped`, after those of that step.
-
-Here only the tokens are looked at, to find what is read and to write `steps.step-1.ok`, where the
-hyphen belongs to the id, in a way that CEL understands. The grammar is for CEL's own parser to judge.
+A condition that is a plain reference (`steps.proposal.ok`) is looked up without CEL. Its value must be true
+or false. `always()` is true, and asks that the step runs after failures too; so does reading
+`steps.ID.failed` or `steps.ID.skipped`, after those of that step.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
 from signoff.errors import NoteError
-from signoff.model import SURVIVES_ALL
-from signoff.plan.expressions import (
-    LONGEST,
-    OUTCOMES,
-    REFERENCE,
-    Context,
-    Names,
-    failed,
-    invalid,
-    look_up,
-    names_in_reference,
-)
+from signoff.plan.formulas import Workings, names_in_formula, survived_in_formula
+from signoff.plan.references import REFERENCE, Context, Names, failed, look_up, names_in_reference
 
-if TYPE_CHECKING:
-    from lark import Tree
-
-DEEPEST = 32
-"""Brackets within brackets."""
-BUDGET = 50_000
-"""Steps of one evaluation; some tenths of a second at most."""
-
-_TOKEN = re.compile(
-    r"""\s+|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[A-Za-z_][A-Za-z0-9_]*|\d[A-Za-z0-9_.]*|.""", re.ASCII
-)
-_OF_STEP = re.compile(
-    r"""\s*(?:\.\s*([A-Za-z_][A-Za-z0-9_-]{0,63})|\[\s*(?:'([^'"\\]*)'|"([^'"\\]*)")\s*\])\s*\.\s*([A-Za-z_]\w*)""",
-    re.ASCII,
-)
 _ONLY_ALWAYS = re.compile(r"\s*always\s*\(\s*\)\s*")
-_ALWAYS = re.compile(r"\s*\(\s*\)")
-_OF_FAILURES = frozenset({"failed", "skipped"})
-_LOOPS = frozenset({"all", "exists", "exists_one", "filter", "map"})
-_FUNCTIONS = frozenset(
-    {"size", "type", "dyn", "int", "uint", "double", "string", "bool", "bytes"}
-) | frozenset({"timestamp", "duration", "has", "matches"})
-_METHODS = (
-    _LOOPS
-    | frozenset({"size", "matches", "contains", "startsWith", "endsWith"})
-    | frozenset(
-        f"get{part}"
-        for part in ("Date", "DayOfMonth", "DayOfWeek", "DayOfYear", "FullYear", "Hours", "Milliseconds")
-    )
-    | frozenset({"getMinutes", "getMonth", "getSeconds"})
-)
-_CONSTANTS = frozenset({"true", "false", "null", "in"})
 
 
 def names_in_condition(expression: str) -> Names:
@@ -72,7 +24,7 @@ def names_in_condition(expression: str) -> Names:
     """
     if REFERENCE.fullmatch(expression):
         return names_in_reference(expression)
-    return Names() if _ONLY_ALWAYS.fullmatch(expression) else _compiled(expression)[0]
+    return Names() if _ONLY_ALWAYS.fullmatch(expression) else names_in_formula(expression, condition=True)
 
 
 def survived_in(expression: str | None) -> frozenset[str]:
@@ -82,13 +34,13 @@ def survived_in(expression: str | None) -> frozenset[str]:
     is not valid.
     """
     try:
-        return _translate(expression)[2] if expression is not None else frozenset()
+        return survived_in_formula(expression) if expression is not None else frozenset()
     except NoteError:
         return frozenset()
 
 
 def holds(expression: str, context: Context) -> bool:
-    """Whether a condition holds; `context` as in `expressions`.
+    """Whether a condition holds; `context` as in `references`.
 
     Raises:
         NoteError: `expression-failed`, where it cannot be worked out or is neither true nor false;
@@ -97,167 +49,7 @@ def holds(expression: str, context: Context) -> bool:
     if _ONLY_ALWAYS.fullmatch(expression):
         return True
     plain = REFERENCE.fullmatch(expression) is not None
-    value = look_up(expression, context) if plain else _worked_out(expression, context)
+    value = look_up(expression, context) if plain else Workings(context).value(expression, condition=True)
     if not isinstance(value, bool):
         raise failed(expression, "it is neither true nor false")
     return value
-
-
-def _translate(expression: str) -> tuple[Names, str, frozenset[str]]:
-    """What a condition reads, the condition as CEL understands it, and which failures it survives."""
-    _check_size(expression)
-    reading = _Reading(expression)
-    while reading.position < len(expression):
-        reading.read_token()
-    return (
-        Names(frozenset(reading.steps), reading.item),
-        "".join(reading.written),
-        frozenset(reading.survived),
-    )
-
-
-@dataclass(slots=True)
-class _Reading:
-    """A condition, as far as it was read.
-
-    Attributes:
-        known: names that may begin a path here.
-        steps, item, survived: what was found.
-        written: the condition for CEL.
-        before: the token before, white space left out.
-    """
-
-    expression: str
-    position: int = 0
-    known: set[str] = field(default_factory=lambda: {"plan", "item", *_CONSTANTS})
-    steps: set[str] = field(default_factory=set)
-    survived: set[str] = field(default_factory=set)
-    item: bool = False
-    written: list[str] = field(default_factory=list)
-    before: str = ""
-
-    def read_token(self) -> None:
-        """The next token, and what it means."""
-        word = _next_token(self.expression, self.position)
-        self.position += len(word)
-        called = self.expression[self.position :].lstrip().startswith("(")
-        root = self.before != "."
-        if word == "steps" and root:
-            step, outcome, self.position = _step_reference(self.expression, self.position)
-            self.steps.add(step)
-            self.survived |= {step} if outcome in _OF_FAILURES else set()
-            word = f'steps["{step}"].{outcome}'
-        elif word == "always" and root:
-            word, self.position = _always(self.expression, self.position)
-            self.survived.add(SURVIVES_ALL)
-        elif called and word in _LOOPS:
-            self.known |= set(re.findall(r"\A\s*\(\s*([A-Za-z_]\w*)\s*,", self.expression[self.position :]))
-        elif called:
-            _check_function(self.expression, word, _FUNCTIONS if root else _METHODS)
-        elif root:
-            _check_known(self.expression, word, self.known)
-        self.item |= root and word == "item"
-        self.written.append(word)
-        self.before = word.strip() or self.before
-
-
-def _always(expression: str, position: int) -> tuple[str, int]:
-    """`always()` for CEL, and where it ends."""
-    found = _ALWAYS.match(expression, position)
-    if found is None:
-        raise invalid(expression, "write `always()`, with nothing in its brackets")
-    return "true", found.end()
-
-
-def _check_known(expression: str, word: str, known: set[str]) -> None:
-    """A name at the start of a path is one of those that there are."""
-    if word.isidentifier() and word not in known:
-        raise invalid(expression, f"`{word}` is not known here; there are `steps`, `plan` and `item`")
-
-
-def _check_function(expression: str, word: str, known: frozenset[str]) -> None:
-    """What is called is one of the functions that there are; `in (...)` is no call."""
-    if word.isidentifier() and word not in known | _CONSTANTS:
-        raise invalid(expression, f"there is no function `{word}` here")
-
-
-def _next_token(expression: str, position: int) -> str:
-    """The token at a position; comments and the rarer forms of text are refused."""
-    found = _TOKEN.match(expression, position)
-    word = found[0] if found else ""
-    after = expression[position + len(word) : position + len(word) + 1]
-    odd_text = word[:1] in ("'", '"') and (len(word) == 1 or after in ("'", '"'))
-    prefixed = word.isidentifier() and after in ("'", '"') and after != ""
-    if not word or odd_text or prefixed or (word == "/" and after == "/"):
-        raise invalid(expression, "write texts as '...', and no comments")
-    return word
-
-
-def _step_reference(expression: str, position: int) -> tuple[str, str, int]:
-    """The id after `steps`, what is read of it, and where the reference ends."""
-    found = _OF_STEP.match(expression, position)
-    if found is None or found[4] not in OUTCOMES:
-        raise invalid(expression, "of a step there are `steps.ID.result`, `.ok`, `.failed` and `.skipped`")
-    step = found[1] or found[2] or found[3] or ""
-    return step, found[4], found.end()
-
-
-def _check_size(expression: str) -> None:
-    """Bounds that a parser and an evaluator can carry."""
-    if not expression.strip():
-        raise invalid(expression, "it is empty")
-    if len(expression) > LONGEST:
-        raise invalid(expression, f"it is longer than {LONGEST} characters")
-    depth = deepest = 0
-    for character in expression:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    if deepest > DEEPEST:
-        raise invalid(expression, f"brackets are nested more than {DEEPEST} deep")
-
-
-def _worked_out(expression: str, context: Context) -> object:
-    """The value that CEL gives a condition; a bool where it is one."""
-    _, tree = _compiled(expression)
-
-    from celpy.celtypes import BoolType
-    from celpy.evaluation import CELEvalError
-
-    from signoff import cel
-
-    try:
-        value = cel.evaluate(tree, context, BUDGET)
-    except cel.TooCostly:
-        raise failed(
-            expression, "it takes too many steps to work out, or too many values to look through"
-        ) from None
-    except (RecursionError, MemoryError):
-        raise failed(expression, "it is nested too deep to work out") from None
-    except (CELEvalError, ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
-        raise failed(expression, _in_words(error)) from error
-    return bool(value) if isinstance(value, BoolType) else value
-
-
-@lru_cache(maxsize=512)
-def _compiled(expression: str) -> tuple[Names, Tree[Any]]:
-    """What a condition reads, and its syntax tree."""
-    names, text, _ = _translate(expression)
-
-    from celpy.celparser import CELParseError
-
-    from signoff import cel
-
-    try:
-        return names, cel.parse(text)
-    except (CELParseError, RecursionError) as error:
-        raise invalid(expression, "it is not a valid condition") from error
-
-
-def _in_words(error: Exception) -> str:
-    """The first line of what CEL says, without its inner state."""
-    said = str(error.args[0] if error.args else error)
-    cause = error.args[2] if len(error.args) > 2 else None
-    if "overload" in said or isinstance(error, TypeError):
-        said = str(cause[0]) if isinstance(cause, tuple) and cause else ""
-        said = said if "cannot be compared" in said else "its parts are of kinds that do not go together"
-    return said.partition(" (in activation")[0].partition("\n")[0][:200]

@@ -16,7 +16,7 @@ from signoff.plan.expressions import (
     evaluate,
     expressions_in,
     late_paths,
-    names_in_reference,
+    names_in_expression,
     names_in_value,
     reads_own_argument,
 )
@@ -77,7 +77,7 @@ def _filled(template: Json, own: Mapping[str, Json]) -> Json:
     found = [expression for _, expression in expressions_in(template)]
     if not found or not all(reads_own_argument(expression) for expression in found):
         for expression in found:
-            names_in_reference(expression)
+            names_in_expression(expression)
         return template
     value = evaluate(template, {"with": dict(own)})
     return template if late_paths(value) else value

@@ -19,6 +19,7 @@ from signoff.errors import LedgerError, NoteError
 from signoff.model import Call, FrozenPlan, FrozenStep, JsonObject, Plan, ServerView, Step, Verification
 from signoff.plan.binding import Bound, bind
 from signoff.plan.conditions import survived_in
+from signoff.plan.known import require_fit
 
 FORMAT = "signoff/plan/1"
 LONGEST_SLUG = 40
@@ -39,7 +40,7 @@ def freeze(plan: Plan, plan_id: str, catalogue: Catalogue, views: Mapping[str, S
         NoteError: the first problem, with its line, and how many more there are: `unknown-action`,
             `unknown-server`, `unknown-tool`, `server-unavailable`, `argument-missing`,
             `argument-unknown`, `argument-invalid`, `argument-twice`, `schema-broken`,
-            `value-not-exact`.
+            `value-not-exact`, `expression-failed` (for an entry of a list in the plan).
     """
     steps: list[tuple[Step, Bound]] = []
     problems: list[NoteError] = []
@@ -47,7 +48,9 @@ def freeze(plan: Plan, plan_id: str, catalogue: Catalogue, views: Mapping[str, S
         if len(problems) == MOST_PROBLEMS:
             break
         try:
-            steps.append((step, bind(step, catalogue, views, plan.on_failure)))
+            bound = bind(step, catalogue, views, plan.on_failure)
+            require_fit(step, bound.calls, bound.tools, plan_id)
+            steps.append((step, bound))
         except NoteError as error:
             error.line = error.line or step.line
             problems.append(error)

@@ -16,6 +16,7 @@ from signoff import limits
 from signoff.config.durations import parse_duration
 from signoff.config.section import kind_of, suggestion
 from signoff.errors import NoteError, SignoffError
+from signoff.flow import MOST_ITEMS
 from signoff.model import Json, Step
 from signoff.note.places import Path, Place
 from signoff.plan.expressions import CLOSE, OPEN, only_expression
@@ -253,6 +254,13 @@ def _limits(source: Source, key: str) -> str:
 def _for_each(source: Source, key: str) -> Json:
     value = source.values[key]
     _refuse_placeholders(source, key, value)
+    if isinstance(value, list) and len(value) > MOST_ITEMS:
+        raise source.question(
+            "too-many-items",
+            f"`for_each` of {source.what} has {len(value):,} items; it can have {MOST_ITEMS:,} at most.",
+            key,
+            hint="Make several steps or several plans of it.",
+        )
     if isinstance(value, list) or (isinstance(value, str) and only_expression(value.strip()) is not None):
         return value.strip() if isinstance(value, str) else value
     raise source.wrong_type(key, "a list, or one expression that gives a list")

@@ -5,6 +5,7 @@ Nothing is ever cut here: a person approves what is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from signoff.model import Json
 from signoff.say.escape import code, fenced, fenced_json, inline
 from signoff.say.view import PlanView
 from signoff.say.words import plural
+
+_OF_STEPS = re.compile(r"\$\{\{(?:(?!\}\}).)*?\bsteps\b", re.DOTALL)
 
 LONG = 100
 """Characters of a value as shown; a longer one goes below the table."""
@@ -34,6 +37,15 @@ def is_late(value: Json) -> bool:
     return isinstance(value, dict) and any(is_late(item) for item in value.values())
 
 
+def reads_steps(value: Json) -> bool:
+    """Whether what is filled in comes from other steps."""
+    if isinstance(value, str):
+        return _OF_STEPS.search(value) is not None
+    if isinstance(value, list):
+        return any(reads_steps(item) for item in value)
+    return isinstance(value, dict) and any(reads_steps(item) for item in value.values())
+
+
 def show_arguments(
     view: PlanView,
     arguments: Mapping[str, Json],
@@ -41,6 +53,7 @@ def show_arguments(
     label: str,
     secret: Collection[str] = (),
     known: Mapping[str, Json] | None = None,
+    final: bool = False,
 ) -> Shown:
     """Every argument with its exact value.
 
@@ -50,6 +63,7 @@ def show_arguments(
         label: what the call is, for the lines above the fences: `Step 1`.
         secret: names of arguments that the policy hides.
         known: arguments shown already; a long value equal to one of them is said to be the same.
+        final: they are as they are sent: what looks like an expression is none.
     """
     briefs: list[str] = []
     below: list[str] = []
@@ -57,7 +71,8 @@ def show_arguments(
     assert isinstance(hidden, dict)  # noqa: S101  as it went in
     for name, value in hidden.items():
         brief, lines = _show(name, value, label, known or {})
-        briefs.append(f"{brief} (filled in when it runs)" if is_late(value) else brief)
+        late = not final and is_late(value)
+        briefs.append(f"{brief} (filled in when it runs)" if late else brief)
         below.extend(lines)
     return Shown(", ".join(briefs) if briefs else "none", below)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from signoff.model import SURVIVES_ALL, Call, FrozenStep, Verification
-from signoff.say.arguments import is_late, show_arguments
+from signoff.say.arguments import is_late, reads_steps, show_arguments
 from signoff.say.block import paragraphs, table
 from signoff.say.drawing import MOST_LATE_ITEMS, drawing
 from signoff.say.escape import code, inline, sentence
@@ -44,7 +44,7 @@ def _call(view: PlanView, number: int, step: FrozenStep) -> tuple[list[str], lis
     if step.undo is not None:
         more.extend(_undo(view, label, step, step.undo, secret))
     if step.verify is not None:
-        more.extend(_verify(view, label, step.verify, secret))
+        more.extend(_verify(view, label, step, step.verify, secret))
     more.extend(paragraphs(*(f"{label}: {said}" for said in _conditions(view, step))))
     return row, more
 
@@ -64,6 +64,7 @@ def _fallback(view: PlanView, label: str, step: FrozenStep, other: Call, secret:
         view, other.arguments, label=f"{label}, {code(other.name)}", secret=secret, known=first.arguments
     )
     said = f"if {code(first.server)} cannot be reached, {code(other.name)} is called instead: {shown.brief}"
+    said += _only_within(view, step, other)
     return [*paragraphs(f"{label}: {said}"), *shown.below]
 
 
@@ -81,10 +82,14 @@ def _undo(view: PlanView, label: str, step: FrozenStep, undo: Call, secret: froz
     said = f"{when}, {what} with {code(undo.name)}: {shown.brief}"
     if not used:
         said = f"its undo call is {code(undo.name)}: {shown.brief}. This plan does not use it."
+    else:
+        said += _only_within(view, step, undo)
     return [*paragraphs(f"{label}: {said}"), *shown.below]
 
 
-def _verify(view: PlanView, label: str, verify: Verification, secret: frozenset[str]) -> list[str]:
+def _verify(
+    view: PlanView, label: str, step: FrozenStep, verify: Verification, secret: frozenset[str]
+) -> list[str]:
     call = verify.call
     shown = show_arguments(view, call.arguments, label=f"{label}, {code(call.name)}", secret=secret)
     when, no = "", "otherwise you are asked"
@@ -92,7 +97,7 @@ def _verify(view: PlanView, label: str, verify: Verification, secret: frozenset[
         when, no = f" {duration(verify.after)} later", "where that is false it did not, and is called again"
     said = (
         f"if its outcome is not known, {code(call.name)} is asked{when}, which only reads: {shown.brief}. "
-        f"It happened where {code(verify.happened)}; {no}."
+        f"It happened where {code(verify.happened)}; {no}{_only_within(view, step, call) or '.'}"
     )
     return [*paragraphs(f"{label}: {said}"), *shown.below]
 
@@ -102,7 +107,7 @@ def _conditions(view: PlanView, step: FrozenStep) -> list[str]:
     said = []
     if step.needs:
         said.append(f"runs after {joined([code(name) for name in step.needs])}.")
-    if step.condition is not None:
+    if step.condition is not None and step.condition.replace(" ", "") != "always()":
         said.append(f"runs only if {code(step.condition)}; otherwise it is skipped.")
     if SURVIVES_ALL in step.survives:
         said.append("runs also after a step has failed.")
@@ -125,16 +130,32 @@ def _list(step: FrozenStep) -> str:
 
 
 def _limits(view: PlanView, step: FrozenStep) -> list[str]:
-    entries = view.assessment.steps if view.assessment else ()
-    limits = [limit for entry in entries if entry.step == step.id for limit in entry.limits]
+    limits = [*_limits_on(view, step, step.calls[0])]
     limits += [step.limits] if step.limits and step.limits not in limits else []
     said = [f"runs only within {code(limit)}; otherwise it comes back to you." for limit in limits]
-    late = any(is_late(value) for value in step.calls[0].arguments.values())
-    if late and not limits:
+    if not limits and _comes_from_steps(step):
         said.append(
             "nothing limits what is filled in when it runs: it comes from the earlier steps as it is."
         )
     return said
+
+
+def _limits_on(view: PlanView, step: FrozenStep, call: Call) -> tuple[str, ...]:
+    """The policy's limits on one of a step's calls."""
+    entries = view.assessment.steps if view.assessment else ()
+    return next((entry.limits_on.get(call.name, ()) for entry in entries if entry.step == step.id), ())
+
+
+def _only_within(view: PlanView, step: FrozenStep, call: Call) -> str:
+    """The same, as a sentence after others."""
+    limits = [code(limit) for limit in _limits_on(view, step, call)]
+    return f". That runs only within {joined(limits)}; otherwise it comes back to you." if limits else ""
+
+
+def _comes_from_steps(step: FrozenStep) -> bool:
+    """Is anything filled in that nobody can know before? What a list in the plan gives stands there."""
+    arguments = dict(step.calls[0].arguments)
+    return reads_steps(arguments) or (is_late(step.for_each) and is_late(arguments))
 
 
 def _terms(view: PlanView) -> Sequence[str]:

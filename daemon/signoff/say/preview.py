@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from signoff.model import Folder, Method, StepState, StepStatus
+from collections.abc import Iterator
+
+from signoff.model import Folder, FrozenPlan, Method, StepState, StepStatus
 from signoff.say.block import callout, paragraphs, table
 from signoff.say.calls import calls, shell_word
 from signoff.say.escape import code, fenced, sentence
+from signoff.say.final import final_values
 from signoff.say.steps import name_of, taken_back
 from signoff.say.view import Change, PlanView
 from signoff.say.words import advice, duration, joined, plural
@@ -42,7 +45,8 @@ def _changed(view: PlanView) -> str:
     below = [line for change in view.changes for line in _long_values(view, change)]
     since = "after it was approved" if view.state.reason in _VOIDED else "since it was last shown"
     said = f"This plan changed {since}. {more} Look at what changed, then approve or refuse it."
-    lines = [*paragraphs(said, _why(view)), *table(["What", "Before", "Now"], rows), *below]
+    changed = table(["What", "Before", "Now"], rows)
+    lines = [*paragraphs(said, _why(view)), *final_values(view), *changed, *below]
     return callout("warning", "Signoff: this plan changed", lines)
 
 
@@ -67,7 +71,8 @@ def _refused(view: PlanView) -> str:
     if view.state.reason in {"", "approvers-missing"}:  # who is missing stands in the preview
         return ""
     title = "Signoff: not approved yet" if not view.started() else "Signoff: stopped, waiting for you"
-    return callout("warning", title, paragraphs(_why(view), sentence(advice(view.state.reason))))
+    why, do = paragraphs(_why(view)), paragraphs(sentence(advice(view.state.reason)))
+    return callout("warning", title, [*why, *final_values(view), *do])
 
 
 def _why(view: PlanView) -> str:
@@ -96,9 +101,6 @@ def _what_it_makes(view: PlanView) -> str:
     if view.frozen is None:
         return f"{risk} The stored content of this plan is gone, so it cannot run."
     count = len(view.frozen.steps)
-    kept = sum(
-        step.id in view.frozen.by_id and view.state.is_done(step) for step in view.state.steps.values()
-    )
     order = (
         "" if count < 2 else ", side by side" if view.frozen.mode == "parallel" else ", one after the other"
     )
@@ -106,9 +108,25 @@ def _what_it_makes(view: PlanView) -> str:
         ends = "what was done is taken back" if view.frozen.on_failure == "undo" else "nothing more is called"
         return f"This plan has failed already. If you approve, {ends}, and it ends. {risk}"
     makes = f"If you approve, {plural(count, 'step')} will run{order}, exactly as shown here."
-    if kept:
-        makes += f" Of these, {kept} {'is' if kept == 1 else 'are'} done already and will not run again."
-    return f"{makes} {risk}"
+    return " ".join([makes, *_so_far(view, view.frozen), risk])
+
+
+def _is_item_of(step: str, called: str) -> bool:
+    """Is this an item of a step, and not what takes it back or verifies it?"""
+    return called.startswith(f"{step}[") and called.endswith("]")
+
+
+def _so_far(view: PlanView, frozen: FrozenPlan) -> Iterator[str]:
+    """What of the steps has run already, and so does not run again."""
+    known = [state for step in frozen.steps if (state := view.state.steps.get(step.id))]
+    if done := sum(map(view.state.is_done, known)):
+        yield f"Of these, {done} {'is' if done == 1 else 'are'} done already and will not run again."
+    for number, step in enumerate(frozen.steps, 1):
+        items = [state.status for state in view.state.steps.values() if _is_item_of(step.id, state.id)]
+        ready = items.count(StepStatus.DONE)
+        if ready and view.state.steps[step.id].status is not StepStatus.DONE:
+            said = "is done already and does" if ready == 1 else "are done already and do"
+            yield f"{plural(ready, 'item')} of step {number} {said} not run again."
 
 
 def _what_was_called(view: PlanView) -> list[str]:

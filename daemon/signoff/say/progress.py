@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signoff.errors import ServerAway
-from signoff.model import Approval, Folder, Method, PlanState, Status, StepStatus
+from signoff.model import Approval, Folder, Method, PlanState, Status, StepState, StepStatus
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import short_digest
 from signoff.say.escape import code
@@ -60,8 +60,15 @@ def done(view: PlanView) -> str:
 
 def progress(state: PlanState) -> str:
     """Finished of all steps: `2/3`."""
-    steps = [step for step in state.steps.values() if not step.verifies and not step.undoes]
+    steps = counted(state)
     return f"{sum(map(state.is_done, steps))}/{len(steps)}"
+
+
+def counted(state: PlanState) -> list[StepState]:
+    """What counts as a step: of one with `for_each` whose items are known, the items in its place."""
+    own = [step for step in state.steps.values() if not step.verifies and not step.undoes]
+    unfolded = {step.id.partition("[")[0] for step in own if "[" in step.id}
+    return [step for step in own if step.id not in unfolded]
 
 
 def _standing(view: PlanView) -> str:
@@ -88,13 +95,14 @@ def _until_when(view: PlanView) -> str:
 
 
 def _count(view: PlanView) -> str:
-    steps = [step for step in view.state.steps.values() if not step.verifies and not step.undoes]
+    steps = counted(view.state)
     finished = sum(map(view.state.is_done, steps))
+    many = "steps and items" if any("[" in step.id for step in steps) else "steps"
     if finished == len(steps) and steps:
         return {1: "The step is done.", 2: "Both steps are done."}.get(
-            finished, f"All {finished} steps are done."
+            finished, f"All {finished} {many} are done."
         )
-    parts = [f"{finished} of {plural(len(steps), 'step')} done"]
+    parts = [f"{finished} of {plural(len(steps), 'step', many)} done"]
     for status, word in (
         (StepStatus.SKIPPED, "skipped"),
         (StepStatus.FAILED, "failed"),

@@ -62,6 +62,15 @@ class OpenQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Final:
+    """A call as it would be made, outside its limits; without arguments where they are gone."""
+
+    step: StepState
+    call: str
+    arguments: JsonObject | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanView:
     """Everything that the daemon's section of a note is made of.
 
@@ -72,6 +81,7 @@ class PlanView:
         results: by step id, `CallResult.to_json()` of finished steps, already redacted.
         sent: by step id, the arguments of its last call as they were sent, already redacted.
         changes: what changed since an earlier approval or presentation.
+        finals: calls that a fresh approval lets go outside their limits.
         questions: what servers wait to be told.
         typed: the items of lists in the section as the note has it: what a person typed into the forms.
         missing: how many further approvers are needed.
@@ -91,6 +101,7 @@ class PlanView:
     results: Mapping[str, JsonObject] = field(default_factory=dict)
     sent: Mapping[str, JsonObject] = field(default_factory=dict)
     changes: Sequence[Change] = ()
+    finals: Sequence[Final] = ()
     questions: Sequence[OpenQuestion] = ()
     typed: Sequence[str] = ()
     missing: int = 0

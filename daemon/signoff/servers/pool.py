@@ -216,6 +216,11 @@ class ServerPool:
         server = self._servers.get(name)
         return None if server is None else server.health()
 
+    def most_at_once(self, name: str) -> int | None:
+        """How many calls a server takes at once; None for any number, and where there is no such server."""
+        server = self._servers.get(name)
+        return None if server is None else server.config.max_concurrency
+
     async def check(self, name: str) -> ServerHealth:
         """Asks a server whether it is there, bounded to a few seconds.
 
