@@ -267,6 +267,17 @@ def test_what_does_not_fit_says_why(spec: dict[str, Json], text: str, why: str) 
         value_of(field, text)
 
 
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_numbers_that_no_computer_could_hold_are_no_bounds_and_no_defaults(kind: str) -> None:
+    huge = 10**400
+    spec: Json = {"type": kind, "minimum": -huge, "maximum": huge, "default": huge}
+
+    form = read_form({"properties": {"a": spec, "b": {"type": kind, "default": 2**70}}})
+
+    assert [(field.least, field.most, field.default) for field in form.fields] == [(None, None, None)] * 2
+    assert read_answers(form, {"a": "7"}).content == {"a": 7}
+
+
 def test_an_empty_field_has_its_default_or_is_left_out_or_is_missed() -> None:
     form = read_form(
         {
