@@ -15,6 +15,7 @@ from signoff.execution.prepare import absence
 from signoff.execution.world import Begin, Ended, World, now, stamp
 from signoff.flow import SERVER_AWAY, Flow, is_verify
 from signoff.ledger.entry import Event
+from signoff.ledger.state import INPUT_REQUIRED
 from signoff.model import Attempt, CallResult, Json, JsonObject, OutcomeClass, StepStatus
 from signoff.redact import secret_values
 from signoff.sequel import Sequel, class_of, sequel
@@ -32,6 +33,8 @@ async def make(world: World, begin: Begin, plan_id: str, stop: asyncio.Event) ->
     What the server asks meanwhile is put to a person, until `stop` is set.
     """
     asking = Asking(world, begin, plan_id, stop, Place(world))
+    if begin.suspended is not None:
+        asking.take_up(begin.suspended)
     clock = asyncio.get_running_loop().time
     start = clock()
     result: CallResult | None = None
@@ -44,6 +47,8 @@ async def make(world: World, begin: Begin, plan_id: str, stop: asyncio.Event) ->
             pin=begin.pin,
             person=asking.person,
             still=lambda: not stop.is_set(),
+            resuming=asking.resuming,
+            suspended=begin.suspended.needed if begin.suspended else None,
         )
     except SignoffError as failed:
         error = failed
@@ -54,7 +59,9 @@ async def make(world: World, begin: Begin, plan_id: str, stop: asyncio.Event) ->
     finally:
         asking.close()
     replies = tuple(reply.action for reply in asking.replies)
-    return Ended(begin, result, error, (clock() - start) * 1000, replies)
+    refusal = asking.refusal if result is None else None
+    suspended = result is None and asking.suspended
+    return Ended(begin, result, error, (clock() - start) * 1000, replies, refusal, suspended)
 
 
 def unanswered(ended: Ended) -> GateRefused | None:
@@ -71,6 +78,11 @@ def unanswered(ended: Ended) -> GateRefused | None:
         "the steps after it run.",
         code=ANSWER_MISSING,
     )
+
+
+def is_given_up(ended: Ended) -> bool:
+    """Was the call suspended, and not resumed? It has done nothing."""
+    return ended.error is not None and ended.error.code == INPUT_REQUIRED
 
 
 def is_unanswered(refusal: GateRefused | None) -> bool:

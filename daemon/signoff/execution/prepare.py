@@ -8,6 +8,7 @@ from signoff.approval import ApprovedPlan, Facts, admit
 from signoff.canonical import digest_of
 from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution.events import text_of
+from signoff.execution.suspension import Suspended
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
 from signoff.flow import Flow, is_verify, origin_id
@@ -68,6 +69,28 @@ def prepare(world: World, flow: Flow, values: Values, step: FrozenStep, facts: F
         pin=plan.pins[chosen.name],
         terms=terms,
         repeatable=is_verify(step.id) or terms.repeatable[index],
+    )
+
+
+def taken_up(world: World, flow: Flow, called: str) -> Begin:
+    """A call that an earlier daemon left suspended, as that one made it."""
+    step, attempt = flow.called(called), flow.attempts[called][-1]
+    kept = world.state_of(flow.plan.id).steps[called].suspended or ""
+    held = Suspended.of_json(world.result_of(kept))
+    terms = world.terms(flow.plan, step)
+    index = next(
+        number for number, each in enumerate(step.calls) if each.name == f"{attempt.server}.{attempt.tool}"
+    )
+    return Begin(
+        step=step,
+        call=Call(attempt.server, attempt.tool, held.arguments),
+        attempt=attempt.number,
+        intent=Event("intent", plan=flow.plan.id, step=called, digest=flow.plan.digest),
+        meta=held.meta,
+        pin=flow.plan.pins[step.calls[index].name],
+        terms=terms,
+        repeatable=terms.repeatable[index],
+        suspended=held,
     )
 
 

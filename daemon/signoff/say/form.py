@@ -287,12 +287,19 @@ def _became(view: PlanView, step: StepState, question: Question) -> str:
     why = f" ({code(question.reason)})" if question.reason else ""
     match question.action:
         case "accept":
-            values = question.answer if isinstance(question.answer, dict) else {}
-            told = ", ".join(f"{code(name)} = {inline(view.hide(value))}" for name, value in values.items())
-            return f"{asked} Answered{by}{when}{': ' + told if told else ''}."
+            return f"{asked} Answered{by}{when}{_told(view, question)}."
         case "decline":
             return f"{asked} Declined{by}{when}{why}."
+    if question.answer is not None or question.approver:
+        return f"{asked} It was answered{by}{when}, but the answer was not sent{why}{_told(view, question)}."
     return f"{asked} Not answered{why}."
+
+
+def _told(view: PlanView, question: Question) -> str:
+    """The values of an answer, as they may be shown; empty where there are none."""
+    values = question.answer if isinstance(question.answer, dict) else {}
+    listed = ", ".join(f"{code(name)} = {inline(view.hide(value))}" for name, value in values.items())
+    return f": {listed}" if listed else ""
 
 
 def names_with_secrets(form: Form) -> frozenset[str]:

@@ -11,13 +11,13 @@ Nothing but questions to a person is answered: requests to sample a model, or fo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
+from mcp import MCPError
 
 from signoff.errors import CallError, RateLimited, Refused, Transient
-from signoff.model import Inquiry, Json, JsonObject, Reply
+from signoff.model import InputNeeded, Inquiry, Json, JsonObject, Reply
 from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.outcome import Where
 
@@ -98,19 +98,6 @@ def inquiry_of(params: Mapping[str, Any]) -> Inquiry:
 # ---------------------------------------------------------------- the newer protocol
 
 
-@dataclass(frozen=True, slots=True)
-class InputNeeded:
-    """A call was answered with what is missing, and has not been carried out.
-
-    Attributes:
-        requests: by the server's key, what it asks.
-        state: given back as it is when the call is resumed; None where there is none.
-    """
-
-    requests: Mapping[str, Inquiry]
-    state: str | None
-
-
 def input_needed(raw: Mapping[str, Any], where: Where) -> InputNeeded | None:
     """What a call lacks; None where the answer is a result.
 
@@ -155,6 +142,8 @@ def too_many_rounds(where: Where) -> Refused:
 
 def not_delivered(error: CallError, where: Where) -> CallError:
     """The error of a call that was being resumed: it is not made again from the beginning by itself."""
+    if isinstance(error, Refused) and isinstance(error.__cause__, MCPError):
+        return _not_resumed(where, "did not take the answer that it had asked for", error.message)
     if isinstance(error, Transient | RateLimited):
         return _not_resumed(where, "waits for an answer that could not be delivered", error.message)
     return error
