@@ -477,7 +477,9 @@ def test_a_server_that_asks_without_end_is_declined_after_a_while(project: Calla
     assert len([call for call in house.calls() if call["tool"] == "answered"]) == 60
 
 
-def test_a_question_that_could_belong_to_several_calls_is_put_to_nobody(house: House) -> None:
+def test_a_question_that_could_belong_to_several_calls_is_put_to_nobody_and_the_next_one_finds_its_call(
+    house: House,
+) -> None:
     word = house.word()
     slow = f"action: other.slow\nwith:\n  seconds: 2\n  text: {word}\n"
     asks = f"action: other.ask\nwith:\n  text: {word}?\n"
@@ -487,6 +489,11 @@ def test_a_question_that_could_belong_to_several_calls_is_put_to_nobody(house: H
 
     assert {entry.data["reason"] for entry in house.of(word, "answered")} == {"question-unclear"}
     assert "question-unclear" in done.read_text()
+    slow, asks = slow.replace(word, "WORD"), asks.replace(word, "WORD")
+    word, note = approved(house, asks, slow, front="mode: parallel")
+    save(house, note, fill(note, answer="so it is"))
+    house.await_done(word)
+    assert [entry.data["answer"] for entry in house.of(word, "answered")] == [{"answer": "so it is"}]
 
 
 def test_sampling_is_refused_as_before(house: House) -> None:

@@ -21,6 +21,7 @@ from signoff.servers.elicit import (
     too_many_rounds,
 )
 from signoff.servers.exchange import CURRENT, Exchange
+from signoff.servers.incarnation import Incarnation
 from signoff.servers.outcome import Where
 from signoff.servers.owner import Owner
 from signoff.servers.replicas import Replicas
@@ -90,6 +91,7 @@ class Calling:
         self._exchange = Exchange(timeout=seconds, person=None if person is None else self._asked)
         self._clock = CallClock()
         self._rounds = 0
+        self._queued = False
         self._began = 0.0
         self._tried: set[Owner] = set()
         self._owner = server.owners[0]
@@ -116,7 +118,7 @@ class Calling:
                     answer = await self._to_one_of_them()
                 return answer if isinstance(answer, CallResult) else await self._with_input(answer)
         except TimeoutError:
-            error: CallError = outcome.timed_out(self._exchange, self._seconds, self._where)
+            error: CallError = self._timed_out()
             if not self._exchange.sent and self._owner.health().status == "unknown":
                 error.code = "server-starting"
         except CallError as raised:
@@ -127,6 +129,11 @@ class Calling:
             error = not_delivered(error, self._where)
         error.attempt = max(1, len(self._tried))
         raise self._noted(error)
+
+    def _timed_out(self) -> CallError:
+        if self._queued:
+            return outcome.kept_waiting(self._where, self._seconds)
+        return outcome.timed_out(self._exchange, self._seconds, self._where)
 
     async def _asked(self, inquiry: Inquiry) -> Reply:
         """Puts a question to the person; the call's time does not run meanwhile."""
@@ -204,8 +211,16 @@ class Calling:
                     raise
 
     async def _to(self, owner: Owner, more: JsonObject | None = None) -> CallResult | InputNeeded:
+        incarnation = await ready(owner, self._where)
+        self._queued = owner.queue.needed
+        async with owner.queue.turn(incarnation.idle):
+            self._queued = False
+            return await self._over(incarnation, owner, more)
+
+    async def _over(
+        self, incarnation: Incarnation, owner: Owner, more: JsonObject | None
+    ) -> CallResult | InputNeeded:
         where, pin, exchange = self._where, self._pin, self._exchange
-        incarnation = await ready(owner, where)
         check_pin(incarnation, owner, where, pin)
         if more is None:
             require_admission(owner, where)
