@@ -521,3 +521,53 @@ def test_a_server_that_dies_while_it_asks_leaves_the_outcome_unknown(project: Ca
     note = house.await_note("Dies.md", "Failed", "status: unknown")
     assert "- [ ] Send this answer" not in note.read_text()
     assert len(house.entries("intent")) == 1
+
+
+@pytest.mark.promise("1.4")
+def test_what_is_typed_is_not_lost_where_a_secret_becomes_known_meanwhile(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    schema = (
+        "{type: object, properties: {seats: {type: integer, title: In greenhouse-7}, meal: {type: string}}}"
+    )
+    house.approve(house.pending("Learn.md", plan(ask("x", schema=schema))))
+    note = asked(house, "Learn.md")
+    (house.config / ".env").write_text("DOOR_PASSWORD=greenhouse-7\n")
+    told = house.logs / "signoff.log"
+    eventually(lambda: "The configuration was read anew" in told.read_text(), "the secret is known")
+
+    save(house, note, fill(note, seats="3 or so"))
+
+    house.await_entry("refused", reason="answer-unfit")
+    eventually(lambda: "In `[redacted]`" in note.read_text(), "the form is worded otherwise")
+    assert "greenhouse-7" not in note.read_text().split("%% signoff %%")[1]
+    assert note.read_text().count("3 or so") == 1
+    text = note.read_text().replace("): 3 or so", "): 3")
+    save(house, note, text.replace("- [ ] Send this answer", "- [x] Send this answer", 1))
+    house.await_note("Learn.md", "Done", "status: done")
+    assert house.entries("answered")[0].data["answer"] == {"seats": 3}
+
+
+@pytest.mark.promise("1.4")
+@pytest.mark.parametrize("how", ["changed", "twice", "gone"])
+def test_nothing_is_sent_while_a_line_of_the_form_is_not_as_it_was_written(house: House, how: str) -> None:
+    schema = "{type: object, properties: {meal: {type: string}, seats: {type: integer}}}"
+    word, note = approved(house, ask("WORD?", schema=schema))
+    text = fill(note, meal="lunch")
+    line = next(line for line in text.splitlines() if line.endswith("): lunch"))
+    changed = {"changed": line.replace("): lunch", ") : lunch"), "twice": f"{line}\n{line}", "gone": ">"}[how]
+
+    save(house, note, text.replace(line, changed))
+
+    house.await_refusal(word, "answer-unfit")
+    eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
+    assert "its line in the form is not as it was written" in note.read_text()
+    assert house.of(word, "answered") == []
+    if how == "changed":
+        assert "lunch" in note.read_text()
+    rest = [row for row in note.read_text().splitlines() if row != line.replace("): lunch", ") : lunch")]
+    save(house, note, "\n".join(rest) + "\n")
+    save(house, note, fill(note, meal="lunch", seats="2"))
+    house.await_done(word)
+    assert house.of(word, "answered")[0].data["answer"] == {"meal": "lunch", "seats": 2}

@@ -46,7 +46,7 @@ from signoff.plan.freeze import blob, freeze, new_plan_id
 from signoff.plan.times import expiry
 from signoff.presence import Presence
 from signoff.runs import Runs
-from signoff.say.form import BOTH, code_rows, consumed_rows, typed_code, typed_texts
+from signoff.say.form import BOTH, code_rows, consumed_rows, require_lines, typed_code, typed_texts
 from signoff.witness import Witness
 from signoff.writeback import WriteBack
 
@@ -470,10 +470,12 @@ class Deeds:
 
     async def _answer_one(self, plan_id: str, number: int, action: str, items: list[str]) -> None:
         state = self._parts.state.plans[plan_id]
-        asked = self.answering.find(state, number)
+        asked = self._writeback.worded(plan_id, self.answering.find(state, number))
         redactor = self._parts.rules.redactor
         if action == BOTH:
             raise RequestRefused("Both boxes are ticked: nothing was sent.", code="answer-unclear")
+        if action == "accept":
+            require_lines(items, asked, redactor)
         code = typed_code(items, asked.question) if action == "accept" else ""
         self._presence.said.have_read(plan_id, code_rows(items, asked.question))
         evidence = await self.witness.of_typed_code(state, code) if code else Evidence()

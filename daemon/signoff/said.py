@@ -25,6 +25,7 @@ class Said:
         self._folder = folder
         self._last: dict[str, str] = {}
         self._read: dict[str, set[str]] = {}
+        self._rows: dict[str, dict[int, tuple[tuple[str, ...], ...]]] = {}
 
     def so_far(self, plan_id: str) -> str | None:
         """Every line that may stand in the plan's section by the daemon's hand; None where not known."""
@@ -62,9 +63,16 @@ class Said:
         """The lines of a plan's section that have been."""
         return self._read.get(plan_id, set())
 
+    def wordings(self, plan_id: str, number: int, rows: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """The lines of a question's form in every wording so far, and now in this one."""
+        known = self._rows.setdefault(plan_id, {})
+        known[number] = tuple(dict.fromkeys([*known.get(number, ()), tuple(rows)]))
+        return known[number]
+
     def forget(self, plan_id: str) -> None:
         """The plan has ended for good: its last section can be made again from the ledger."""
         self._read.pop(plan_id, None)
+        self._rows.pop(plan_id, None)
         if self._last.pop(plan_id, None) is not None:
             try:
                 self._file(plan_id).unlink(missing_ok=True)
