@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -408,6 +409,45 @@ def test_where_a_code_approves_only_a_code_answers_and_it_is_read_once(
     assert code not in done.read_text()
     everything = b"".join(path.read_bytes() for path in house.logs.rglob("*") if path.is_file())
     assert code.encode() not in everything
+
+
+@pytest.mark.promise("6")
+def test_a_code_sends_only_what_was_shown_before_it_was_typed(project: Callable[..., Project]) -> None:
+    house = project()
+    totp = enrol_code(house, "ana")
+    house.policy("requires:\n  medium: {method: code}\n")
+    house.start()
+    note = house.pending("Code.md", plan(ask("x")))
+    house.edit(note, "status: pending", f"status: pending\napproval_code: {totp.now()}")
+    note = asked(house, "Code.md")
+
+    def typed(seats: str, code: str) -> None:
+        text = fill(note, seats=seats)
+        save(house, note, re.sub(r"(?m)^(> - Code for question \d+ [^\n]*:)[^\n]*$", rf"\1 {code}", text))
+
+    def shown(seats: int) -> None:
+        words = f"**This would be sent:** `seats` = `{seats}`."
+        eventually(lambda: words in note.read_text(), f"what would be sent: {seats}")
+        assert "- [ ] Send this answer" in note.read_text()
+
+    typed("3", "")
+    shown(3)
+    first = totp.at(time.time() + 30)
+    typed("8", first)  # somebody has changed it since
+    house.await_entry("refused", reason="answer-not-shown")
+    shown(8)
+    assert first not in note.read_text()
+    typed("8", first)  # what was typed once is used up
+    eventually(lambda: len(house.entries("refused")) == 3, "it is refused")
+    assert house.entries("answered") == []
+    eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
+    typed("3", "")
+    shown(3)
+
+    typed("3", totp.at(time.time() - 120))
+
+    house.await_note("Code.md", "Done", "status: done")
+    assert house.entries("answered")[0].data["answer"] == {"seats": 3}
 
 
 @pytest.mark.promise("6")

@@ -49,6 +49,7 @@ CODES = [
     "not-sent",
     "answer-needed",
     "answer-unfit",
+    "answer-not-shown",
     "answer-unclear",
     "answer-missing",
     "input-required",

@@ -386,9 +386,12 @@ class WriteBack:
         return found
 
     def worded(self, plan_id: str, asked: OpenQuestion) -> OpenQuestion:
-        """A question with its form's lines in every wording that its note may have."""
+        """A question with all that its note may say: lines in other wordings, what a code would send."""
         rows = rows_of(asked, self._parts.rules.redactor)
-        return replace(asked, rows=self._presence.said.wordings(plan_id, asked.question.number, rows))
+        number, said = asked.question.number, self._presence.said
+        return replace(
+            asked, rows=said.wordings(plan_id, number, rows), offered=said.offered(plan_id, number)
+        )
 
     def _known_rows(self, view: PlanView, told: str) -> str | None:
         """Every line of a section that is no remark: the daemon's, those carried on, and those read."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from signoff.errors import RequestRefused
 from signoff.form import FORMAT_WORDS, Field, Form, Kind, read_answers, read_form
-from signoff.model import Inquiry, JsonObject, Method, Question, StepState
+from signoff.model import Inquiry, Json, JsonObject, Method, Question, StepState
 from signoff.redact import Redactor, looks_secret
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import shell_word
@@ -83,10 +83,13 @@ def _how_to_fill_in(view: PlanView, asked: OpenQuestion) -> str:
         return "This plan needs a signature, and so does the answer: it cannot be given in the note."
     if not asked.form.fields:
         return f"It asks for nothing but your consent. Tick **{SEND}** to give it."
-    return (
+    said = (
         f"Write after each colon, on the same line, then tick **{SEND}**. What does not fit is said here, "
         "and nothing is sent before all of it fits."
     )
+    if view.requirement.method is not Method.CODE:
+        return said
+    return f"{said} Then it says here what would be sent; a code typed after that sends exactly this."
 
 
 def _warning(form: Form) -> str:
@@ -175,10 +178,22 @@ def _boxes(view: PlanView, asked: OpenQuestion) -> list[str]:
     method = view.requirement.method
     lines: list[str] = []
     if method is Method.CODE:
+        lines += _offered(view, asked)
         lines += [_filled([code_row(asked.question)], view.typed), ""]
     if method is not Method.SIGNATURE:
         lines.append(f"- [ ] {box(asked.question, DONE_IT if asked.inquiry.mode == 'url' else SEND)}")
     return [*lines, f"- [ ] {box(asked.question, DECLINE)}"]
+
+
+def _offered(view: PlanView, asked: OpenQuestion) -> list[str]:
+    """What a code would send, as it was read: a code counts for nothing else."""
+    if asked.offered is None:
+        return []
+    hidden = view.hide(asked.offered, names_with_secrets(asked.form))
+    return paragraphs(
+        f"**This would be sent:** {_values(view, hidden)}. To send exactly this, type a code and tick "
+        f"**{SEND}** again."
+    )
 
 
 def _limits(view: PlanView, asked: OpenQuestion) -> str:
@@ -332,9 +347,14 @@ def _became(view: PlanView, step: StepState, question: Question) -> str:
 
 def _told(view: PlanView, question: Question) -> str:
     """The values of an answer, as they may be shown; empty where there are none."""
-    values = question.answer if isinstance(question.answer, dict) else {}
-    listed = ", ".join(f"{code(name)} = {inline(view.hide(value))}" for name, value in values.items())
+    listed = _values(view, question.answer) if question.answer else ""
     return f": {listed}" if listed else ""
+
+
+def _values(view: PlanView, answer: Json) -> str:
+    values = answer if isinstance(answer, dict) else {}
+    listed = ", ".join(f"{code(name)} = {inline(view.hide(value))}" for name, value in values.items())
+    return listed or "nothing but your consent"
 
 
 def names_with_secrets(form: Form) -> frozenset[str]:
