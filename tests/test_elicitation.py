@@ -611,3 +611,23 @@ def test_nothing_is_sent_while_a_line_of_the_form_is_not_as_it_was_written(house
     save(house, note, fill(note, meal="lunch", seats="2"))
     house.await_done(word)
     assert house.of(word, "answered")[0].data["answer"] == {"meal": "lunch", "seats": 2}
+
+
+@pytest.mark.promise("1.4")
+@pytest.mark.parametrize("more", ["> and the second line", ">   - and a list", "and no quotation"])
+def test_an_answer_that_goes_on_in_the_next_line_is_not_sent_by_half(house: House, more: str) -> None:
+    schema = "{type: object, properties: {meal: {type: string}, seats: {type: integer}}}"
+    word, note = approved(house, ask("WORD?", schema=schema))
+    text = fill(note, meal="the first line")
+
+    save(house, note, text.replace("): the first line", f"): the first line\n{more}"))
+
+    house.await_refusal(word, "answer-unfit")
+    eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
+    text = note.read_text()
+    assert "each answer is one line" in text
+    assert more.strip("> -") in text
+    assert house.of(word, "answered") == []
+    save(house, note, fill(note, meal=f"the first line {more}"))
+    house.await_done(word)
+    assert house.of(word, "answered")[0].data["answer"] == {"meal": f"the first line {more}"}

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,37 @@ def test_the_steps_beside_it_go_on_under_the_next_daemon(project: Callable[..., 
     save(house, note, fill(note, seats="3", kind="lunch"))
     house.await_note("Ask.md", "Done", "booked 3 for lunch")
     assert [call["tool"] for call in house.calls()] == ["slow", "record"]
+
+
+# ---------------------------------------------------------------- no answer
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_question_that_nobody_answers_in_time_is_given_up_whether_a_daemon_runs_or_not(
+    project: Callable[..., Project], down: bool
+) -> None:
+    house = opened(project, settings='[execution]\nanswer_within = "3s"\n')
+    waiting(house)
+    if down:
+        house.kill()
+        until = house.entries("asked")[0].data["until"]
+        eventually(lambda: datetime.now(UTC) > datetime.fromisoformat(until), "its time is up")
+        house.start()
+
+    note = house.await_note("Ask.md", "Done", "not booked: cancel")
+
+    assert "Not answered (`not-answered`)" in note.read_text()
+    assert sent(house, "book") == (1, 1)
+    assert house.entries("answered")[0].data["reason"] == "not-answered"
+
+
+def test_declining_is_told_to_the_server_as_well(project: Callable[..., Project]) -> None:
+    house = opened(project)
+    note = waiting(house)
+    house.kill()
+    save(house, note, fill(note, tick="Decline"))
+
+    house.start()
+
+    assert "Declined by `ana`" in house.await_note("Ask.md", "Done", "not booked: decline").read_text()
+    assert sent(house, "book") == (1, 1)

@@ -39,7 +39,7 @@ from signoff.model import (
     Status,
     StepStatus,
 )
-from signoff.note.splice import section_items
+from signoff.note.splice import section_items, section_of
 from signoff.parts import Parts
 from signoff.plan.expressions import late_arguments
 from signoff.plan.freeze import blob, freeze, new_plan_id
@@ -459,24 +459,24 @@ class Deeds:
         if self._judged.get(plan_id) == save:
             return  # looking twice at what was saved once is not guessing twice
         self._judged[plan_id] = save
-        items = section_items(reading.data)
         for number, action in sight.seen.replies:
             try:
-                await self._answer_one(plan_id, number, action, items)
+                await self._answer_one(plan_id, number, action, reading.data)
             except (GateRefused, RequestRefused) as refusal:
                 logger.info("{}: {} ({})", plan_id, refusal.message, refusal.code)
                 if refusal.code != "no-question":
                     await self.record_refusal(plan_id, refusal.code, refusal.message, reading.path)
         await self._writeback.project(plan_id)
 
-    async def _answer_one(self, plan_id: str, number: int, action: str, items: list[str]) -> None:
+    async def _answer_one(self, plan_id: str, number: int, action: str, note: bytes) -> None:
+        items, section = section_items(note), section_of(note) or ""
         state = self._parts.state.plans[plan_id]
         asked = self._writeback.worded(plan_id, self.answering.find(state, number))
         redactor = self._parts.rules.redactor
         if action == BOTH:
             raise RequestRefused("Both boxes are ticked: nothing was sent.", code="answer-unclear")
         if action == "accept":
-            require_lines(items, asked, redactor)
+            require_lines(section, asked, redactor)
         code = typed_code(items, asked.question) if action == "accept" else ""
         self._presence.said.have_read(plan_id, code_rows(items, asked.question))
         evidence = await self.witness.of_typed_code(state, code) if code else Evidence()

@@ -256,12 +256,15 @@ def typed_texts(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -
     return typed
 
 
-def require_lines(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -> None:
-    """Every field's line must stand there as it was written, once: else what was typed may be overlooked.
+def require_lines(section: str, asked: OpenQuestion, redactor: Redactor) -> None:
+    """Every field's line must stand there as it was written, once, and nothing between them.
+
+    Else what was typed may be overlooked, or read by half.
 
     Raises:
         RequestRefused: `answer-unfit`.
     """
+    items = [line.lstrip("> \t").rstrip() for line in section.splitlines()]
     for number, field in enumerate(asked.form.fields, start=1):
         rows = _wordings(asked, number, field, redactor)
         if sum(any(text.startswith(row) for row in rows) for text in items) != 1:
@@ -270,6 +273,28 @@ def require_lines(items: Sequence[str], asked: OpenQuestion, redactor: Redactor)
                 "written anew; type after its colon.",
                 code=UNFIT,
             )
+    if _between(items, asked, redactor):
+        raise RequestRefused(
+            "Nothing was sent: each answer is one line, and what stands between the lines of the form would "
+            "not be read. It is kept below; put it after the colon it belongs to, or use `signoff answer`.",
+            code=UNFIT,
+        )
+
+
+def _between(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -> bool:
+    """Does anything stand between a form's lines, up to its boxes, that is none of them, nor said of one?"""
+    known = [*rows_of(asked, redactor), *(row for wording in asked.rows for row in wording)]
+    places = [place for place, text in enumerate(items) if any(text.startswith(row) for row in known)]
+    if not places:
+        return False
+    last = f"(question {asked.question.number})"
+    boxes = (place for place, text in enumerate(items) if place > places[0] and text.endswith(last))
+    own = ("✗ ", "**This would be")
+    return any(
+        text and place not in places and not text.startswith(own)
+        for place, text in enumerate(items[: next(boxes, None)])
+        if place > places[0]
+    )
 
 
 def typed_code(items: Sequence[str], question: Question) -> str:
