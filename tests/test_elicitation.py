@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -311,7 +312,7 @@ def test_a_daemon_that_is_stopped_while_it_asks_ends_in_time_and_knows_how(
 
 
 @pytest.mark.promise("10")
-def test_a_suspended_call_of_the_newer_protocol_is_not_resumed_by_a_daemon_that_stops(
+def test_a_suspended_call_is_left_as_it_is_by_a_daemon_that_stops_and_can_be_tried_again_where_it_is_lost(
     project: Callable[..., Project],
 ) -> None:
     house = project(servers={})
@@ -322,8 +323,10 @@ def test_a_suspended_call_of_the_newer_protocol_is_not_resumed_by_a_daemon_that_
 
     assert house.stop() == 0
 
-    assert house.entries("outcome")[0].data["reason"] == "input-required"
+    assert house.entries("outcome") == house.entries("answered") == []
     house.start()
+    note = asked(house, "Stop.md")
+    save(house, note, fill(note, seats="2", kind="lunch"))  # to a process that is not the one that asked
     note = house.await_note("Stop.md", "Failed", "it has done nothing, by the rules of the protocol")
     assert house.signoff("retry", "Stop").returncode == 0
     note = house.await_note("Stop.md", "Pending_Approval", "status: pending")
@@ -409,6 +412,45 @@ def test_where_a_code_approves_only_a_code_answers_and_it_is_read_once(
 
 
 @pytest.mark.promise("6")
+def test_a_code_sends_only_what_was_shown_before_it_was_typed(project: Callable[..., Project]) -> None:
+    house = project()
+    totp = enrol_code(house, "ana")
+    house.policy("requires:\n  medium: {method: code}\n")
+    house.start()
+    note = house.pending("Code.md", plan(ask("x")))
+    house.edit(note, "status: pending", f"status: pending\napproval_code: {totp.now()}")
+    note = asked(house, "Code.md")
+
+    def typed(seats: str, code: str) -> None:
+        text = fill(note, seats=seats)
+        save(house, note, re.sub(r"(?m)^(> - Code for question \d+ [^\n]*:)[^\n]*$", rf"\1 {code}", text))
+
+    def shown(seats: int) -> None:
+        words = f"**This would be sent:** `seats` = `{seats}`."
+        eventually(lambda: words in note.read_text(), f"what would be sent: {seats}")
+        assert "- [ ] Send this answer" in note.read_text()
+
+    typed("3", "")
+    shown(3)
+    first = totp.at(time.time() + 30)
+    typed("8", first)  # somebody has changed it since
+    house.await_entry("refused", reason="answer-not-shown")
+    shown(8)
+    assert first not in note.read_text()
+    typed("8", first)  # what was typed once is used up
+    eventually(lambda: len(house.entries("refused")) == 3, "it is refused")
+    assert house.entries("answered") == []
+    eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
+    typed("3", "")
+    shown(3)
+
+    typed("3", totp.at(time.time() - 120))
+
+    house.await_note("Code.md", "Done", "status: done")
+    assert house.entries("answered")[0].data["answer"] == {"seats": 3}
+
+
+@pytest.mark.promise("6")
 def test_where_a_signature_approves_only_a_signature_answers(project: Callable[..., Project]) -> None:
     house = project()
     key = enrol_key(house, "ana")
@@ -475,7 +517,9 @@ def test_a_server_that_asks_without_end_is_declined_after_a_while(project: Calla
     assert len([call for call in house.calls() if call["tool"] == "answered"]) == 60
 
 
-def test_a_question_that_could_belong_to_several_calls_is_put_to_nobody(house: House) -> None:
+def test_a_question_that_could_belong_to_several_calls_is_put_to_nobody_and_the_next_one_finds_its_call(
+    house: House,
+) -> None:
     word = house.word()
     slow = f"action: other.slow\nwith:\n  seconds: 2\n  text: {word}\n"
     asks = f"action: other.ask\nwith:\n  text: {word}?\n"
@@ -485,6 +529,11 @@ def test_a_question_that_could_belong_to_several_calls_is_put_to_nobody(house: H
 
     assert {entry.data["reason"] for entry in house.of(word, "answered")} == {"question-unclear"}
     assert "question-unclear" in done.read_text()
+    slow, asks = slow.replace(word, "WORD"), asks.replace(word, "WORD")
+    word, note = approved(house, asks, slow, front="mode: parallel")
+    save(house, note, fill(note, answer="so it is"))
+    house.await_done(word)
+    assert [entry.data["answer"] for entry in house.of(word, "answered")] == [{"answer": "so it is"}]
 
 
 def test_sampling_is_refused_as_before(house: House) -> None:
@@ -512,3 +561,73 @@ def test_a_server_that_dies_while_it_asks_leaves_the_outcome_unknown(project: Ca
     note = house.await_note("Dies.md", "Failed", "status: unknown")
     assert "- [ ] Send this answer" not in note.read_text()
     assert len(house.entries("intent")) == 1
+
+
+@pytest.mark.promise("1.4")
+def test_what_is_typed_is_not_lost_where_a_secret_becomes_known_meanwhile(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    schema = (
+        "{type: object, properties: {seats: {type: integer, title: In greenhouse-7}, meal: {type: string}}}"
+    )
+    house.approve(house.pending("Learn.md", plan(ask("x", schema=schema))))
+    note = asked(house, "Learn.md")
+    (house.config / ".env").write_text("DOOR_PASSWORD=greenhouse-7\n")
+    told = house.logs / "signoff.log"
+    eventually(lambda: "The configuration was read anew" in told.read_text(), "the secret is known")
+
+    save(house, note, fill(note, seats="3 or so"))
+
+    house.await_entry("refused", reason="answer-unfit")
+    eventually(lambda: "In `[redacted]`" in note.read_text(), "the form is worded otherwise")
+    assert "greenhouse-7" not in note.read_text().split("%% signoff %%")[1]
+    assert note.read_text().count("3 or so") == 1
+    text = note.read_text().replace("): 3 or so", "): 3")
+    save(house, note, text.replace("- [ ] Send this answer", "- [x] Send this answer", 1))
+    house.await_note("Learn.md", "Done", "status: done")
+    assert house.entries("answered")[0].data["answer"] == {"seats": 3}
+
+
+@pytest.mark.promise("1.4")
+@pytest.mark.parametrize("how", ["changed", "twice", "gone"])
+def test_nothing_is_sent_while_a_line_of_the_form_is_not_as_it_was_written(house: House, how: str) -> None:
+    schema = "{type: object, properties: {meal: {type: string}, seats: {type: integer}}}"
+    word, note = approved(house, ask("WORD?", schema=schema))
+    text = fill(note, meal="lunch")
+    line = next(line for line in text.splitlines() if line.endswith("): lunch"))
+    changed = {"changed": line.replace("): lunch", ") : lunch"), "twice": f"{line}\n{line}", "gone": ">"}[how]
+
+    save(house, note, text.replace(line, changed))
+
+    house.await_refusal(word, "answer-unfit")
+    eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
+    assert "its line in the form is not as it was written" in note.read_text()
+    assert house.of(word, "answered") == []
+    if how == "changed":
+        assert "lunch" in note.read_text()
+    rest = [row for row in note.read_text().splitlines() if row != line.replace("): lunch", ") : lunch")]
+    save(house, note, "\n".join(rest) + "\n")
+    save(house, note, fill(note, meal="lunch", seats="2"))
+    house.await_done(word)
+    assert house.of(word, "answered")[0].data["answer"] == {"meal": "lunch", "seats": 2}
+
+
+@pytest.mark.promise("1.4")
+@pytest.mark.parametrize("more", ["> and the second line", ">   - and a list", "and no quotation"])
+def test_an_answer_that_goes_on_in_the_next_line_is_not_sent_by_half(house: House, more: str) -> None:
+    schema = "{type: object, properties: {meal: {type: string}, seats: {type: integer}}}"
+    word, note = approved(house, ask("WORD?", schema=schema))
+    text = fill(note, meal="the first line")
+
+    save(house, note, text.replace("): the first line", f"): the first line\n{more}"))
+
+    house.await_refusal(word, "answer-unfit")
+    eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
+    text = note.read_text()
+    assert "each answer is one line" in text
+    assert more.strip("> -") in text
+    assert house.of(word, "answered") == []
+    save(house, note, fill(note, meal=f"the first line {more}"))
+    house.await_done(word)
+    assert house.of(word, "answered")[0].data["answer"] == {"meal": f"the first line {more}"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,6 +40,7 @@ from signoff.model import (
     FrozenPlan,
     FrozenStep,
     Gesture,
+    InputNeeded,
     Inquiry,
     Json,
     JsonObject,
@@ -62,7 +64,7 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "unknown": lambda: OutcomeUnknown("gone", server="s", tool="t"),
     "defect": lambda: ZeroDivisionError("a defect of ours"),
 }
-ASKS = ("asks", "asks-twice", "asks-in-vain", "takes-back")
+ASKS = ("asks", "asks-twice", "asks-in-vain", "takes-back", "suspends")
 CALLS = st.sampled_from(["done", "done", "done", "odd", *ERRORS, *ASKS])
 
 
@@ -83,7 +85,7 @@ class FakeWorld:
         self.slots = Slots(2)
         self.inquiries = Inquiries()
         self.retry_delay, self.answer_within = 0.001, 0.004
-        self.per_plan = 2
+        self.per_plan, self.closing = 2, False
         self.state = State()
         self.calls, self.records, self.gate = iter(calls), iter(records), iter(gate)
         self.absent = iter(calls.count("transient") * [True, False])
@@ -186,9 +188,34 @@ class FakeWorld:
                     pending.settle(Reply("accept", {"a": "x"}))
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def suspended(self, person: Person, resuming: Callable[[], Awaitable[bool]]) -> None:
+        """A call that is answered with what it lacks, and resumed with that where it may be."""
+        question = Inquiry("form", "Which?", {"properties": {"a": {"type": "string"}}}, key="k")
+        needed = InputNeeded({"k": question}, "state")
+        asking = asyncio.ensure_future(person(replace(question, needed=needed)))
+        await asyncio.sleep(0.001)
+        for pending in list(self.inquiries._open.values()):
+            async with pending.lock:
+                if pending.reply is None:
+                    pending.settle(Reply("accept", {"a": "x"}))
+        reply = await asking
+        if not reply.goes_on or not await resuming():
+            raise Refused("not resumed", server="s", tool="t", code="input-required")
+        assert self.recorded[-1].event == "resumed", "a call was resumed before that was recorded"
+
     async def call(
-        self, call: Call, *, timeout: float, meta: JsonObject, pin: JsonObject, person: Person, still: object
+        self,
+        call: Call,
+        *,
+        timeout: float,
+        meta: JsonObject,
+        pin: JsonObject,
+        person: Person,
+        still: object,
+        resuming: Callable[[], Awaitable[bool]],
+        suspended: InputNeeded | None,
     ) -> CallResult:
+        assert suspended is None, "no run before has left one"
         made = (str(meta["signoff/step"]), int(str(meta["signoff/attempt"])))
         assert made in self.intended, "a call left before its intent was recorded"
         self.made.append(made)
@@ -196,13 +223,15 @@ class FakeWorld:
         assert self.lines is None or self.in_flight <= self.lines.limit, "it was not its turn"
         try:
             await asyncio.sleep(0.001)
-            return await self.answered(person)
+            return await self.answered(person, resuming)
         finally:
             self.in_flight -= 1
 
-    async def answered(self, person: Person) -> CallResult:
+    async def answered(self, person: Person, resuming: Callable[[], Awaitable[bool]]) -> CallResult:
         how = next(self.calls, "done")
-        if how in ASKS:
+        if how == "suspends":
+            await self.suspended(person, resuming)
+        elif how in ASKS:
             await self.asked(how, person)
         if how in ERRORS:
             error = ERRORS[how]
@@ -294,6 +323,37 @@ def quick_retries() -> Iterable[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("signoff.execution.outbox.RECORD_AGAIN", 0.001)
         yield
+
+
+@pytest.mark.promise("6")
+@pytest.mark.parametrize("how", ["the gate refuses", "the run is stopped"])
+async def test_an_answer_that_was_recorded_does_not_leave_where_the_plan_was_stopped_in_that_instant(
+    how: str,
+) -> None:
+    class World(FakeWorld):
+        told: Reply | None = None
+
+        async def asked(self, _: str, person: Person) -> None:
+            asking = asyncio.ensure_future(person(Inquiry("form", "Which?", {"properties": {}})))
+            await asyncio.sleep(0.001)
+            (pending,) = self.inquiries._open.values()
+            async with pending.lock:
+                pending.settle(Reply("accept", {}))
+                if how == "the gate refuses":
+                    self.gate = iter([False])
+                else:
+                    run.stop.set()
+            self.told = await asking
+
+    world = World(plan_of(1, "parallel", "stop"), ["asks"], [], [])
+    world.answer_within = 10.0
+    run = Run("p", world)
+
+    await run.go()
+
+    assert world.told == Reply("cancel", goes_on=False)
+    told = next(event for event in world.recorded if event.event == "answered")
+    assert (told.data["action"], told.data["withheld"]) == ("cancel", True)
 
 
 async def test_a_place_that_comes_at_the_very_end_of_a_run_is_returned() -> None:

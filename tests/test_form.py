@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC
 
 import jsonschema
@@ -28,11 +29,13 @@ from signoff.note.splice import section_items, section_ticks, set_section
 from signoff.redact import Redactor
 from signoff.say.form import (
     BOTH,
+    carried_over,
     consumed_rows,
     field_row,
     opened,
     questions,
     replies,
+    rows_of,
     typed_code,
     typed_texts,
 )
@@ -152,6 +155,28 @@ def test_whatever_a_server_says_the_form_has_exactly_its_own_lines_and_boxes(
 
 
 @pytest.mark.promise("1.4")
+def test_what_is_typed_counts_also_where_the_line_is_worded_otherwise_since_a_secret_became_known() -> None:
+    schema: Json = {
+        "type": "object",
+        "properties": {"seats": {"type": "integer", "title": "In greenhouse-7"}},
+    }
+    question = asked(schema)
+    before, after = Redactor(), Redactor(["greenhouse-7"])
+    rows = [tuple(rows_of(question, redactor)) for redactor in (before, after)]
+    note = note_of(question)
+    typed = note.decode().replace(f"{rows[0][0]}", f"{rows[0][0]} 3", 1).encode()
+    known = replace(question, rows=(rows[0], rows[1]))
+
+    assert typed_texts(section_items(typed), known, after) == {"seats": "3"}
+    view = replace(view_of(known, section_items(typed)), redactor=after)
+    again = set_section(b"# A note\n", "\n".join(questions(view)))
+    assert f"> {rows[1][0]} 3\n" in again.decode()
+    assert "greenhouse-7" not in again.decode()
+    assert carried_over(view) == consumed_rows(section_items(typed), known, after) == [f"{rows[0][0]} 3"]
+    assert typed_texts(section_items(again), known, after) == {"seats": "3"}
+
+
+@pytest.mark.promise("1.4")
 @settings(deadline=None)
 @given(
     schemas(),
@@ -265,6 +290,17 @@ def test_what_does_not_fit_says_why(spec: dict[str, Json], text: str, why: str) 
     [field] = read_form({"properties": {"f": spec}}).fields
     with pytest.raises(Misfit, match=why):
         value_of(field, text)
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_numbers_that_no_computer_could_hold_are_no_bounds_and_no_defaults(kind: str) -> None:
+    huge = 10**400
+    spec: Json = {"type": kind, "minimum": -huge, "maximum": huge, "default": huge}
+
+    form = read_form({"properties": {"a": spec, "b": {"type": kind, "default": 2**70}}})
+
+    assert [(field.least, field.most, field.default) for field in form.fields] == [(None, None, None)] * 2
+    assert read_answers(form, {"a": "7"}).content == {"a": 7}
 
 
 def test_an_empty_field_has_its_default_or_is_left_out_or_is_missed() -> None:

@@ -50,6 +50,7 @@ CODES = [
     "done-elsewhere",
     "answer-needed",
     "answer-unfit",
+    "answer-not-shown",
     "answer-unclear",
     "answer-missing",
     "input-required",

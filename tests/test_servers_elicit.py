@@ -15,9 +15,9 @@ import mcp_types as types
 import pytest
 
 from servers.kit import Project, available
-from signoff.errors import OutcomeUnknown, Refused
-from signoff.model import Inquiry, Reply
-from signoff.servers.elicit import Callers, InputNeeded, input_needed, resumption
+from signoff.errors import OutcomeUnknown, Refused, Transient
+from signoff.model import CallResult, InputNeeded, Inquiry, Reply
+from signoff.servers.elicit import Callers, Queue, input_needed, resumption
 from signoff.servers.outcome import Where
 from signoff.servers.pool import ServerPool
 
@@ -62,6 +62,8 @@ class Person:
         self.asked: list[str] = []
 
     async def __call__(self, inquiry: Inquiry) -> Reply:
+        if inquiry.problem is not None:
+            return Reply("decline")
         self.asked.append(inquiry.message)
         await asyncio.sleep(self.seconds)
         fields = dict(inquiry.schema or {}).get("properties")  # type: ignore[call-overload]
@@ -110,10 +112,37 @@ async def test_without_a_person_everything_is_declined(tmp_path: Path, address: 
         assert result.text == "not booked: decline"
 
 
+async def test_once_it_was_unclear_which_call_asked_the_calls_go_one_at_a_time(tmp_path: Path) -> None:
+    people = {name: Person() for name in ("one", "two", "three")}
+
+    async def ask(pool: ServerPool, name: str, timeout: float = 10.0) -> CallResult:
+        arguments = {"text": name, "schema": {"type": "object", "properties": {"name": {"type": "string"}}}}
+        return await pool.call("stub", "ask", arguments, timeout=timeout, person=people[name])
+
+    async with Project(tmp_path).stub().pool() as pool:
+        await available(pool)
+        unclear = await asyncio.gather(*(ask(pool, name) for name in people))
+        assert {result.text for result in unclear} == {'{"action": "decline"}'}
+        assert not any(person.asked for person in people.values())
+
+        answered = await asyncio.gather(*(ask(pool, name) for name in people))
+
+        assert {result.text for result in answered} == {'{"action": "accept", "content": {"name": "Mia"}}'}
+        assert {name: person.asked for name, person in people.items()} == {name: [name] for name in people}
+
+        people["one"].seconds = 1.0
+        first = asyncio.ensure_future(ask(pool, "one"))
+        while not people["one"].asked[1:]:
+            await asyncio.sleep(0.01)
+        with pytest.raises(Transient, match="go one at a time"):
+            await ask(pool, "two", timeout=0.2)
+        assert (await first).text == '{"action": "accept", "content": {"name": "Mia"}}'
+
+
 async def test_a_question_outside_of_any_call_is_declined() -> None:
     params = types.ElicitRequestFormParams(message="Now?", requested_schema={"type": "object"})
 
-    assert (await Callers().asked(None, params)).action == "decline"  # type: ignore[arg-type]
+    assert (await Callers(Queue()).asked(None, params)).action == "decline"  # type: ignore[arg-type]
 
 
 async def test_an_answer_that_a_person_had_a_part_in_is_not_kept_for_others(

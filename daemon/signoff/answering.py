@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import orjson
 
 from signoff.approval import Facts, answers
-from signoff.canonical import digest_of
+from signoff.canonical import digest_of, sha256_hex
 from signoff.errors import LedgerError, RequestRefused
 from signoff.evidence import Evidence
 from signoff.form import Form, read_answers
@@ -93,11 +93,15 @@ class Answering:
             "method": facts.evidence.method.value,
             **facts.evidence.detail,
         }
+        kept: list[bytes] = []
         if content is not None:
             secret = names_with_secrets(asked.form)
             data["answer"] = self._runs.summary(content, secret)
             if not secret:  # a short secret could be guessed from its hash
                 data["sha256"] = digest_of(content)
+            if not secret and question.suspended is not None and asked.inquiry.mode == "form":
+                kept.append(orjson.dumps(content))  # for a daemon that resumes the call after this one
+                data["content"] = sha256_hex(kept[0])
         event = Event(
             "answered",
             plan=state.id,
@@ -109,7 +113,7 @@ class Answering:
             digest=state.digest,
             data=data,
         )
-        await self._parts.ledger.append([event])
+        await self._parts.ledger.append([event], contents=kept)
         told: Json = data.get("answer", said.action)
         self._runs.said(state.id, asked.step.id, "ANSWERED", orjson.dumps(told).decode())
 

@@ -16,7 +16,7 @@ from loguru import logger
 from tzlocal import get_localzone
 
 from signoff import observe
-from signoff.answering import Answering, Said
+from signoff.answering import Answering, Said, fitting
 from signoff.approval import Claim, Facts, claim, counted_approvals
 from signoff.decide import Decision, Do
 from signoff.dependencies import require_no_circle
@@ -48,14 +48,15 @@ from signoff.model import (
     Status,
     StepStatus,
 )
-from signoff.note.splice import section_items
+from signoff.note.splice import section_items, section_of
 from signoff.parts import Parts
 from signoff.plan.freeze import blob, freeze, new_plan_id
 from signoff.plan.known import known_calls
 from signoff.plan.times import expiry
 from signoff.presence import Presence
 from signoff.runs import Runs
-from signoff.say.form import BOTH, code_rows, consumed_rows, typed_code, typed_texts
+from signoff.say.form import BOTH, code_rows, consumed_rows, require_lines, typed_code, typed_texts
+from signoff.say.view import OpenQuestion
 from signoff.witness import Witness
 from signoff.writeback import WriteBack
 
@@ -472,30 +473,54 @@ class Deeds:
         if self._judged.get(plan_id) == save:
             return  # looking twice at what was saved once is not guessing twice
         self._judged[plan_id] = save
-        items = section_items(reading.data)
         for number, action in sight.seen.replies:
             try:
-                await self._answer_one(plan_id, number, action, items)
+                await self._answer_one(plan_id, number, action, reading.data)
             except (GateRefused, RequestRefused) as refusal:
                 logger.info("{}: {} ({})", plan_id, refusal.message, refusal.code)
                 if refusal.code != "no-question":
                     await self.record_refusal(plan_id, refusal.code, refusal.message, reading.path)
         await self._writeback.project(plan_id)
 
-    async def _answer_one(self, plan_id: str, number: int, action: str, items: list[str]) -> None:
+    async def _answer_one(self, plan_id: str, number: int, action: str, note: bytes) -> None:
+        items, section = section_items(note), section_of(note) or ""
         state = self._parts.state.plans[plan_id]
-        asked = self.answering.find(state, number)
+        asked = self._writeback.worded(plan_id, self.answering.find(state, number))
         redactor = self._parts.rules.redactor
         if action == BOTH:
             raise RequestRefused("Both boxes are ticked: nothing was sent.", code="answer-unclear")
+        if action == "accept":
+            require_lines(section, asked, redactor)
         code = typed_code(items, asked.question) if action == "accept" else ""
         self._presence.said.have_read(plan_id, code_rows(items, asked.question))
         evidence = await self.witness.of_typed_code(state, code) if code else Evidence()
         said = Said(action, typed_texts(items, asked, redactor) if action == "accept" else {}, "note")
+        if action == "accept" and self._needs_code(state):
+            self._require_offered(plan_id, asked, said, code)
         by = evidence.approver  # whose code it is, whoever is named as the approver of the plan
         await self.answering.answer(plan_id, asked, said, evidence, by)
         if action == "accept":
             self._presence.said.have_read(plan_id, consumed_rows(items, asked, redactor))
+
+    def _needs_code(self, state: PlanState) -> bool:
+        assessment = self._assessment_of(state)
+        return assessment is not None and assessment.requirement.method is Method.CODE
+
+    def _require_offered(self, plan_id: str, asked: OpenQuestion, said: Said, code: str) -> None:
+        """A code counts for the answer that was shown before it was typed: whoever writes notes changes none.
+
+        Raises:
+            RequestRefused: `answer-not-shown`; it is shown now, and the code is used up.
+        """
+        if not asked.form.fields:
+            return
+        answer = fitting(asked.form, said)
+        if self._presence.said.offer(plan_id, asked.question.number, answer) != answer and code:
+            raise RequestRefused(
+                "The code was typed before it was shown what it would send, so nothing was sent. See what "
+                "would be sent now; to send that, type a new code.",
+                code="answer-not-shown",
+            )
 
     async def go_on(self, plan_id: str) -> None:
         """Bring the note back among the approved ones first, so that its place says so; then run."""

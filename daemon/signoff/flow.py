@@ -157,6 +157,7 @@ class Flow:
         unknown: ids of calls whose outcome is not known.
         away: ids of calls that wait for a server to be there.
         verifying: by id, calls that answer what became of others.
+        suspended: ids of calls that wait, under way, to be resumed with answers.
     """
 
     plan: FrozenPlan
@@ -169,6 +170,7 @@ class Flow:
     unknown: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
     verifying: dict[str, FrozenStep] = field(default_factory=dict)
+    suspended: set[str] = field(default_factory=set)
     undoing: tuple[FrozenStep, ...] = ()
     _asked: dict[str, int] = field(default_factory=dict)
     _groups: dict[str, Group] = field(default_factory=dict)
@@ -192,6 +194,8 @@ class Flow:
             self.until[called] = datetime.fromisoformat(known.until)
         if known is not None and waits_for_server(known):
             self.away.add(called)
+        if known is not None and known.suspended and not is_follow_up(called):
+            self.suspended.add(called)
 
     def _set(self, called: str, status: StepStatus) -> None:
         before = self.statuses.get(called)
@@ -422,6 +426,8 @@ class Flow:
 def _status(known: StepState | None) -> StepStatus:
     if known is None:
         return StepStatus.PENDING
+    if known.suspended and not is_follow_up(known.id):
+        return StepStatus.RUNNING
     if known.status is StepStatus.WAITING and any(made.outcome is None for made in known.attempts):
         return StepStatus.UNKNOWN  # a call that asked something and never ended is not to be made again
     return known.status

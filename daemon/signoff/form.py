@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -34,6 +35,8 @@ LONGEST_TEXT = 10_000
 """Characters that one field may hold."""
 
 LONGEST_URL = 2000
+
+_EXACT = 2**53 - 1
 
 _STRANGE = re.compile(r"[\s\x00-\x1f\\]")
 """Not in an address: browsers take a backslash for a slash, and so for the end of the host."""
@@ -228,9 +231,9 @@ def _bounds(kind: Kind, spec: JsonObject) -> tuple[float | None, float | None]:
 
 
 def _number(value: Json) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value
+    return value if -sys.float_info.max <= value <= sys.float_info.max else None
 
 
 def _words(spec: JsonObject, key: str, most: int) -> str:
@@ -253,6 +256,8 @@ def _with_default(found: Field, default: Json) -> Field:
             return found
         if found.kind in {Kind.WHOLE, Kind.NUMBER}:
             _within(found, cast("float", default))
+            if isinstance(default, int) and abs(default) > _EXACT:
+                return found  # not every program that reads it would read the same
     except Misfit:
         return found
     named = {name: getattr(found, name) for name in Field.__slots__}

@@ -1,6 +1,7 @@
 """The questions that servers have open at this moment, each waiting for somebody to answer it.
 
-What was asked and answered is in the ledger; here is only who waits for it, and ends with the process.
+What was asked and answered is in the ledger; here is only who waits for it, and ends with the process. A
+question of a suspended call is opened again by the next daemon, before any note is looked at.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ class Inquiries:
         pending = Pending(plan, self._last)
         self._open[pending.number] = pending
         return pending
+
+    def again(self, plan: str, number: int) -> Pending:
+        """A question that an earlier daemon had open; the same each time, and answered perhaps already."""
+        return self._open.setdefault(number, Pending(plan, number))
 
     def close(self, pending: Pending) -> None:
         """Nobody waits for it any more."""

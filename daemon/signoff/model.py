@@ -275,6 +275,8 @@ class Inquiry:
         schema: of a form, the schema of the answer; else None.
         url: the address; empty for a form.
         problem: reason code and words, where it cannot be put to anybody; else None.
+        key: the server's name for it, where its call is suspended meanwhile; else empty.
+        needed: all that this call lacks; None where it is merely open while its server asks.
     """
 
     mode: str
@@ -282,6 +284,8 @@ class Inquiry:
     schema: Json = None
     url: str = ""
     problem: tuple[str, str] | None = None
+    key: str = ""
+    needed: InputNeeded | None = None
 
     def to_json(self) -> JsonObject:
         """The form in which questions are kept as blobs."""
@@ -292,6 +296,32 @@ class Inquiry:
         """The opposite of `to_json`."""
         mode, message, url = (str(kept.get(key) or "") for key in ("mode", "message", "url"))
         return cls(mode, message, kept.get("schema"), url)
+
+
+@dataclass(frozen=True, slots=True)
+class InputNeeded:
+    """A call was answered with what is missing, and has not been carried out: it is suspended.
+
+    Attributes:
+        requests: by the server's key, what it asks.
+        state: given back as it is when the call is resumed; None where there is none.
+    """
+
+    requests: Mapping[str, Inquiry]
+    state: str | None
+
+    def to_json(self) -> JsonObject:
+        """The form in which it is kept."""
+        asked: JsonObject = {key: inquiry.to_json() for key, inquiry in self.requests.items()}
+        return {"requests": asked, "state": self.state}
+
+    @classmethod
+    def of_json(cls, kept: JsonObject) -> InputNeeded:
+        """The opposite of `to_json`."""
+        requests, state = kept.get("requests"), kept.get("state")
+        asked = requests if isinstance(requests, dict) else {}
+        found = {key: Inquiry.of_json(each) for key, each in asked.items() if isinstance(each, dict)}
+        return cls(found, state if isinstance(state, str) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,6 +489,7 @@ class Attempt:
 
     `resolved` is what a person said of it, `happened` or `did-not-happen`; empty where nobody did.
     `cached_at` is when the answer was really given, where it came from the cache; nothing was called then.
+    `resumed` is what it was suspended as when it was last resumed; None where it never was.
     """
 
     number: int
@@ -473,6 +504,7 @@ class Attempt:
     result: str | None = None
     resolved: str = ""
     cached_at: str | None = None
+    resumed: str | None = None
 
 
 @dataclass(slots=True)
@@ -488,6 +520,9 @@ class Question:
         action: what the server was told, `accept`, `decline` or `cancel`; empty while it is open.
         answer: the values as they may be shown.
         reason: why it was not answered; empty where it was.
+        suspended: the blob of the call that was suspended for it; None where its call is open meanwhile.
+        place: which of the questions in there it is, from 0.
+        content: the blob of the values that were accepted; None where they are not kept.
     """
 
     number: int
@@ -503,6 +538,9 @@ class Question:
     reason: str = ""
     answered: str | None = None
     approver: str | None = None
+    suspended: str | None = None
+    place: int = 0
+    content: str | None = None
 
 
 @dataclass(slots=True)
@@ -526,6 +564,15 @@ class StepState:
     def open_questions(self) -> list[Question]:
         """What a server waits to be told."""
         return [question for question in self.questions if not question.action]
+
+    @property
+    def suspended(self) -> str | None:
+        """The blob of its call, where that was answered with what it lacks, and was not resumed since."""
+        last = self.attempts[-1] if self.attempts else None
+        if last is None or last.outcome is not None:
+            return None
+        held = [each.suspended for each in self.questions if each.attempt == last.number and each.suspended]
+        return held[-1] if held and held[-1] != last.resumed else None
 
     @property
     def verifies(self) -> bool:

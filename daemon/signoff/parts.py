@@ -12,7 +12,7 @@ from signoff.config.roster import Roster
 from signoff.ledger.blobs import BlobStore
 from signoff.ledger.log import Ledger
 from signoff.ledger.state import State
-from signoff.model import CallResult, Inquiry, JsonObject, Reply, ServerView
+from signoff.model import CallResult, InputNeeded, Inquiry, JsonObject, Reply, ServerView
 from signoff.policy import Policy
 from signoff.redact import Redactor
 from signoff.servers.health import ServerHealth
@@ -42,11 +42,14 @@ class Servers(Protocol):
         pin: JsonObject | None = None,
         person: Callable[[Inquiry], Awaitable[Reply]] | None = None,
         still: Callable[[], bool] | None = None,
+        resuming: Callable[[], Awaitable[bool]] | None = None,
+        suspended: InputNeeded | None = None,
         cache: float | None = None,
     ) -> CallResult:
         """Make one call; raises the `CallError` classes and `PinChanged`. `person` answers the server.
 
-        `still` is asked right before it is written whether it may leave.
+        `still` is asked right before it is written whether it may leave, `resuming` right before it is
+        resumed whether the answers may. `suspended` is what it lacks, where it was made before.
         `cache` is how many seconds old an answer may be; None for what is configured.
         """
 

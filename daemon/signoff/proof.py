@@ -81,6 +81,8 @@ def prove(
             )
         elif entry.event == "intent":
             yield _called(entry, case)
+        elif entry.event == "resumed" and (wrong := _uncovered(entry, case, "resumed")):
+            yield _finding(entry, "wrong", wrong)
 
 
 def _concerns(found: str, wanted: str | None) -> bool:
@@ -158,12 +160,19 @@ def _signature(entry: Entry, allowed_signers: Path, nonces: set[str]) -> str:
     return found.problem[1] if found.problem else ""
 
 
-def _called(entry: Entry, case: _Case) -> Finding:
+def _uncovered(entry: Entry, case: _Case, what: str) -> str:
+    """Why no approval covers what left at this moment; empty where one does."""
     name = f"{entry.server}.{entry.tool}"
     if not case.complete or entry.digest != case.digest:
-        return _finding(entry, "wrong", f"{name} was called without a complete approval of this content.")
-    if any(end <= entry.time for end in map(_comparable, case.ends)):
-        return _finding(entry, "wrong", f"{name} was called after the approval had ended.")
+        return f"{name} was {what} without a complete approval of this content."
+    ended = any(end <= entry.time for end in map(_comparable, case.ends))
+    return f"{name} was {what} after the approval had ended." if ended else ""
+
+
+def _called(entry: Entry, case: _Case) -> Finding:
+    name = f"{entry.server}.{entry.tool}"
+    if wrong := _uncovered(entry, case, "called"):
+        return _finding(entry, "wrong", wrong)
     if case.frozen is None:
         return _finding(entry, "gone", f"{name} was called under an approval; the content is gone.")
     call = next((call for call in calls_of(case.frozen, entry.step or "") if call.name == name), None)

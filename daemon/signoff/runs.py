@@ -48,6 +48,7 @@ from signoff.model import (
     Folder,
     FrozenPlan,
     FrozenStep,
+    InputNeeded,
     Json,
     JsonObject,
     PlanState,
@@ -60,6 +61,7 @@ from signoff.plan.schema import problems
 from signoff.plan.times import read_time
 from signoff.policy import repeatable
 from signoff.presence import Presence
+from signoff.recover import given_up
 from signoff.slots import RANK, Slots
 from signoff.timetable import Timetable, is_ahead
 
@@ -152,6 +154,13 @@ class Runs:
         soon, self._soon = [plans[plan_id] for plan_id in self._soon if plan_id in plans], set()
         for plan in sorted(soon, key=_turn):
             self.start(plan.id)
+
+    def ask_again(self) -> None:
+        """Open the questions of suspended calls again: they may have been answered in the notes meanwhile."""
+        for plan in self._parts.state.plans.values():
+            for step in plan.steps.values():
+                for question in step.open_questions if step.suspended else ():
+                    self.inquiries.again(plan.id, question.number)
 
     def start(self, plan_id: str, *, asleep: bool = True) -> None:
         """Run a plan if it is live and not running already; the gate decides whether anything happens.
@@ -252,9 +261,18 @@ class Runs:
             if found is not None:
                 found[0].stop.set()
                 await asyncio.gather(found[1], return_exceptions=True)
+            await self._give_up(plan_id)
             yield
         finally:
             self._held.discard(plan_id)
+
+    async def _give_up(self, plan_id: str) -> None:
+        """Suspended calls that no run has taken up will not be resumed."""
+        plan = self._parts.state.plans.get(plan_id)
+        events = given_up(plan) if plan is not None else []
+        if events:
+            await self.record(events)
+            self.inquiries.drop(plan_id)
 
     async def close(self, patience: float) -> None:
         """Let nothing more leave; wait for the calls in flight, then record the rest as unknown.
@@ -378,6 +396,8 @@ class Runs:
             kept = sha256_hex(refusal.shown)
             data["final"] = {"step": refusal.step, "sha256": refusal.arguments, "kept": kept}
             contents = (refusal.shown,)
+        if refusal.code not in {"dependency-unmet", "authentication"}:
+            await self._give_up(plan_id)
         if refusal.code == "dependency-unmet":
             await self._wait_for_dependencies(plan_id, data)
         elif refusal.code == "authentication":
@@ -574,6 +594,8 @@ class Runs:
         pin: JsonObject,
         person: Person,
         still: Callable[[], bool],
+        resuming: Callable[[], Awaitable[bool]],
+        suspended: InputNeeded | None,
     ) -> CallResult:
         """See `World.call`."""
         try:
@@ -586,6 +608,8 @@ class Runs:
                 pin=pin,
                 person=person,
                 still=still,
+                resuming=resuming,
+                suspended=suspended,
                 cache=0.0 if is_verify(str(meta.get("signoff/step"))) else None,  # not what was before
             )
         except AuthenticationFailed as error:

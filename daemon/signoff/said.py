@@ -16,6 +16,7 @@ import orjson
 from loguru import logger
 
 from signoff import durable, system
+from signoff.model import JsonObject
 
 
 class Said:
@@ -25,6 +26,8 @@ class Said:
         self._folder = folder
         self._last: dict[str, str] = {}
         self._read: dict[str, set[str]] = {}
+        self._offered: dict[str, dict[int, JsonObject]] = {}
+        self._rows: dict[str, dict[int, tuple[tuple[str, ...], ...]]] = {}
 
     def so_far(self, plan_id: str) -> str | None:
         """Every line that may stand in the plan's section by the daemon's hand; None where not known."""
@@ -62,9 +65,27 @@ class Said:
         """The lines of a plan's section that have been."""
         return self._read.get(plan_id, set())
 
+    def wordings(self, plan_id: str, number: int, rows: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """The lines of a question's form in every wording so far, and now in this one."""
+        known = self._rows.setdefault(plan_id, {})
+        known[number] = tuple(dict.fromkeys([*known.get(number, ()), tuple(rows)]))
+        return known[number]
+
+    def offer(self, plan_id: str, number: int, answer: JsonObject) -> JsonObject | None:
+        """This answer was read from a form, and will be shown; the one that was read before it."""
+        known = self._offered.setdefault(plan_id, {})
+        before, known[number] = known.get(number), answer
+        return before
+
+    def offered(self, plan_id: str, number: int) -> JsonObject | None:
+        """The answer that was read last from a question's form, and waits for its code."""
+        return self._offered.get(plan_id, {}).get(number)
+
     def forget(self, plan_id: str) -> None:
         """The plan has ended for good: its last section can be made again from the ledger."""
         self._read.pop(plan_id, None)
+        self._rows.pop(plan_id, None)
+        self._offered.pop(plan_id, None)
         if self._last.pop(plan_id, None) is not None:
             try:
                 self._file(plan_id).unlink(missing_ok=True)

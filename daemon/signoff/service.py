@@ -211,10 +211,19 @@ class Daemon:
             action = rules.catalogue.find(step.action)
             return repeatable(call, action, annotations_of(frozen, call), rules.policy)
 
-        events = interrupted(self.parts.state.plans.values(), harmless)
+        events = interrupted(self.parts.state.plans.values(), harmless, self._is_kept)
         if events:
             logger.warning("{} call(s) were under way when the daemon last ended.", len(events))
             await self.parts.ledger.append(events)
+        self.reconciler.runs.ask_again()
+
+    def _is_kept(self, blob: str) -> bool:
+        """Is all there that it takes to resume a call?"""
+        try:
+            self.parts.blobs.get(blob)
+        except LedgerError:
+            return False
+        return True
 
     async def _first_look(self) -> None:
         """Requests, then every note, then the plans that were live when the daemon last ended."""

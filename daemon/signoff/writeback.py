@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import cast
 
@@ -33,7 +34,7 @@ from signoff.plan.changes import Change, differences
 from signoff.presence import Presence
 from signoff.redact import secret_values
 from signoff.say.final import finals_of
-from signoff.say.form import opened
+from signoff.say.form import carried_over, opened, rows_of
 from signoff.say.questions import question_keys, question_section, where_it_stands
 from signoff.say.section import front_keys, section
 from signoff.say.view import OpenQuestion, PlanView
@@ -323,11 +324,11 @@ class WriteBack:
     def _project_bytes(self, reading: observe.Reading, view: PlanView, told: str) -> bytes:
         plan_id = view.state.id
         try:
-            return projected(reading, plan_id, view, self._known_rows(plan_id, told), told)
+            return projected(reading, plan_id, view, self._known_rows(view, told), told)
         except CannotSplice:
             if view.state.status is Status.PENDING:
                 raise  # a gesture that stands in it could not be undone: it is not shown for approval
-            return set_section(reading.data, told, previous=self._known_rows(plan_id, told))
+            return set_section(reading.data, told, previous=self._known_rows(view, told))
 
     async def _move(self, state: PlanState, path: str, folder: Folder) -> list[Event]:
         """Put the note where it belongs; what is to be recorded of it."""
@@ -391,15 +392,24 @@ class WriteBack:
                 kept = self._result(question.kept) if question.kept else None
                 if isinstance(kept, dict):
                     with contextlib.suppress(FormRefused):  # what was kept was one when it was asked
-                        found.append(opened(step, question, kept))
+                        found.append(self.worded(state.id, opened(step, question, kept)))
         return found
 
-    def _known_rows(self, plan_id: str, told: str) -> str | None:
+    def worded(self, plan_id: str, asked: OpenQuestion) -> OpenQuestion:
+        """A question with all that its note may say: lines in other wordings, what a code would send."""
+        rows = rows_of(asked, self._parts.rules.redactor)
+        number, said = asked.question.number, self._presence.said
+        return replace(
+            asked, rows=said.wordings(plan_id, number, rows), offered=said.offered(plan_id, number)
+        )
+
+    def _known_rows(self, view: PlanView, told: str) -> str | None:
         """Every line of a section that is no remark: the daemon's, those carried on, and those read."""
+        plan_id = view.state.id
         so_far = self._presence.said.so_far(plan_id)
         if so_far is None:
             return None
-        read = [f"> {row}" for row in self._presence.said.read_for_good(plan_id)]
+        read = [f"> {row}" for row in (*self._presence.said.read_for_good(plan_id), *carried_over(view))]
         return "\n".join([so_far, told, *read])
 
     def _results(self, state: PlanState) -> dict[str, JsonObject]:

@@ -15,6 +15,7 @@ from signoff.execution.prepare import absence
 from signoff.execution.world import Begin, Ended, World, now, stamp
 from signoff.flow import SERVER_AWAY, Flow, is_verify
 from signoff.ledger.entry import Event
+from signoff.ledger.state import INPUT_REQUIRED
 from signoff.model import Attempt, CallResult, Json, JsonObject, OutcomeClass, StepStatus
 from signoff.redact import secret_values
 from signoff.sequel import Sequel, class_of, sequel
@@ -36,6 +37,8 @@ async def make(
         still: asked right before the call is written: may it still leave?
     """
     asking = Asking(world, begin, plan_id, stop, Place(world))
+    if begin.suspended is not None:
+        asking.take_up(begin.suspended)
     clock = asyncio.get_running_loop().time
     start = clock()
     result: CallResult | None = None
@@ -48,6 +51,8 @@ async def make(
             pin=begin.pin,
             person=asking.person,
             still=still,
+            resuming=asking.resuming,
+            suspended=begin.suspended.needed if begin.suspended else None,
         )
     except SignoffError as failed:
         error = failed
@@ -58,7 +63,9 @@ async def make(
     finally:
         asking.close()
     replies = tuple(reply.action for reply in asking.replies)
-    return Ended(begin, result, error, (clock() - start) * 1000, replies)
+    refusal = asking.refusal if result is None else None
+    suspended = result is None and asking.suspended
+    return Ended(begin, result, error, (clock() - start) * 1000, replies, refusal, suspended)
 
 
 def unanswered(ended: Ended) -> GateRefused | None:
@@ -75,6 +82,11 @@ def unanswered(ended: Ended) -> GateRefused | None:
         "the steps after it run.",
         code=ANSWER_MISSING,
     )
+
+
+def is_given_up(ended: Ended) -> bool:
+    """Was the call suspended, and not resumed? It has done nothing."""
+    return ended.error is not None and ended.error.code == INPUT_REQUIRED
 
 
 def is_unanswered(refusal: GateRefused | None) -> bool:

@@ -60,7 +60,7 @@ class Outbox:
 
     def keep(self, result: JsonObject) -> str:
         """The hash of a result, which is kept together with the event that speaks of it."""
-        data = _encoded(result)
+        data = encoded(result)
         name = sha256_hex(data)
         self.results[name] = result
         self._contents.append(data)
@@ -79,8 +79,8 @@ class Outbox:
         return True
 
 
-def _encoded(value: Json) -> bytes:
-    """A result as it is kept; also one with numbers or texts that strict JSON does not allow."""
+def encoded(value: Json) -> bytes:
+    """A value as it is kept; also one with numbers or texts that strict JSON does not allow."""
     try:
         data = orjson.dumps(value)
     except (orjson.JSONEncodeError, RecursionError):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from signoff.approval import ApprovedPlan
 from signoff.canonical import digest_of_data
 from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
+from signoff.execution.suspension import Suspended
 from signoff.execution.values import Values
 from signoff.execution.world import Begin, CallTerms, World, now, stamp
 from signoff.flow import Flow, is_undo, is_verify, origin_id, taken_back
@@ -80,6 +81,28 @@ def prepare(
 def next_server(world: World, flow: Flow, step: FrozenStep) -> str:
     """The server that a step calls next; raises as `prepare` does where there is none."""
     return step.calls[_choice(world, flow, step, world.terms(flow.plan, step))].server
+
+
+def taken_up(world: World, flow: Flow, called: str) -> Begin:
+    """A call that an earlier daemon left suspended, as that one made it."""
+    step, attempt = flow.called(called), flow.attempts[called][-1]
+    kept = world.state_of(flow.plan.id).steps[called].suspended or ""
+    held = Suspended.of_json(world.result_of(kept))
+    terms = world.terms(flow.plan, step)
+    index = next(
+        number for number, each in enumerate(step.calls) if each.name == f"{attempt.server}.{attempt.tool}"
+    )
+    return Begin(
+        step=step,
+        call=Call(attempt.server, attempt.tool, held.arguments),
+        attempt=attempt.number,
+        intent=Event("intent", plan=flow.plan.id, step=called, digest=flow.plan.digest),
+        meta=held.meta,
+        pin=flow.plan.pins[step.calls[index].name],
+        terms=terms,
+        repeatable=terms.repeatable[index],
+        suspended=held,
+    )
 
 
 def _choice(world: World, flow: Flow, step: FrozenStep, terms: CallTerms) -> int:

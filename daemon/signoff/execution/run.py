@@ -27,7 +27,7 @@ from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
 from signoff.execution.events import Events, text_of
 from signoff.execution.outbox import Outbox
-from signoff.execution.prepare import absence, next_server, prepare
+from signoff.execution.prepare import absence, next_server, prepare, taken_up
 from signoff.execution.turns import Turns
 from signoff.execution.values import Values
 from signoff.execution.verifying import Verifying
@@ -70,6 +70,7 @@ class Run:
     _news: asyncio.Task[bool] | None = None
     _holding: bool = False
     _told: datetime | None = None
+    _given_up: bool = False
 
     def __post_init__(self) -> None:
         self._outbox = Outbox(self.world)
@@ -97,6 +98,9 @@ class Run:
         if landing.is_unanswered(self.refusal):
             await self._look_again()
         trouble = self._outbox.trouble
+        if self._given_up and self.refusal is None:
+            await self._flush()  # whoever stopped the run says what becomes of the plan
+            return None
         if self.refusal is None and trouble is None:
             return await self._conclude()
         if trouble is not None:  # what has happened must be recorded; all else is found again
@@ -121,6 +125,13 @@ class Run:
         self._events = Events(self.world, self._flow)
         self._verifying = Verifying(self.world, self._flow, self._values)
         self._unfold_known()
+        for step in tuple(self._flow.suspended):
+            self._resume(step)
+
+    def _resume(self, called: str) -> None:
+        """Go on with a call that an earlier daemon left suspended; its intent is in the ledger already."""
+        self.world.slots.retake()
+        self._make(taken_up(self.world, self._flow, called))
 
     def _unfold_known(self) -> None:
         """The items that an earlier run has added: others read their results, or they are taken back."""
@@ -419,9 +430,12 @@ class Run:
         self._flow.until.pop(step, None)
         self.world.said(self.plan_id, step, "CALL", f"{call.name} attempt {begin.attempt}")
         self.world.said(self.plan_id, step, "PARAMS", text_of(begin.intent.data["arguments"]))
+        self._make(begin)
+        self.world.progressed(self.plan_id)
+
+    def _make(self, begin: Begin) -> None:
         made = landing.make(self.world, begin, self.plan_id, self.stop, lambda: not self._ending())
         self._flying[asyncio.ensure_future(made)] = begin
-        self.world.progressed(self.plan_id)
 
     async def _take_landed(self) -> None:
         for task in [task for task in self._flying if task.done()]:
@@ -432,6 +446,10 @@ class Run:
                 ended = Ended(begin, None, landing.stopped(), 0.0)
             else:
                 ended = task.result()
+            if ended.suspended:
+                continue
+            self._given_up = self._given_up or (self.stop.is_set() and landing.is_given_up(ended))
+            self.refusal = self.refusal or ended.refusal
             landed = landing.land(self.world, self._flow, self._outbox, ended)
             self._flow.mark(begin.step.id, landed.status)
             self._outbox.events.append(landed.event)

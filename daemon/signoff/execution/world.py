@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
 from signoff.approval import Facts
-from signoff.errors import SignoffError
+from signoff.errors import GateRefused, SignoffError
+from signoff.execution.suspension import Suspended
 from signoff.inquiries import Inquiries
 from signoff.ledger.entry import Event
 from signoff.model import (
@@ -16,6 +17,7 @@ from signoff.model import (
     CallResult,
     FrozenPlan,
     FrozenStep,
+    InputNeeded,
     Inquiry,
     Json,
     JsonObject,
@@ -55,6 +57,7 @@ class World(Protocol):
     retry_delay: float
     per_plan: int
     answer_within: float
+    closing: bool
 
     @property
     def sequence(self) -> int:
@@ -120,6 +123,8 @@ class World(Protocol):
         pin: JsonObject,
         person: Person,
         still: Callable[[], bool],
+        resuming: Callable[[], Awaitable[bool]],
+        suspended: InputNeeded | None,
     ) -> CallResult:
         """Make the call; raises the `CallError` classes and `PinChanged`.
 
@@ -127,6 +132,8 @@ class World(Protocol):
             call, timeout, meta, pin: what is called, for how many seconds at most, and as approved.
             person: answers the server.
             still: asked right before the call is written: it may have waited for its turn until then.
+            resuming: asked right before it is resumed with answers: may these leave?
+            suspended: what it lacks, where it was made before: it is not made again, but resumed.
         """
 
     def progressed(self, plan_id: str) -> None:
@@ -148,13 +155,19 @@ class Begin:
     pin: JsonObject
     terms: CallTerms
     repeatable: bool
+    suspended: Suspended | None = None
+    """As it was left by an earlier daemon: it is resumed, not made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A call that ended: with a result or with an error.
 
-    `replies` are what the server was told to its questions: `accept`, `decline` or `cancel`.
+    Attributes:
+        begin, result, error, milliseconds: which call, what came of it, and how long it took.
+        replies: what the server was told to its questions: `accept`, `decline` or `cancel`.
+        refusal: why the gate let no answer leave, so that the call was not resumed; or None.
+        suspended: it has not ended: the daemon does, and the next one resumes it.
     """
 
     begin: Begin
@@ -162,6 +175,8 @@ class Ended:
     error: SignoffError | None
     milliseconds: float
     replies: tuple[str, ...] = ()
+    refusal: GateRefused | None = None
+    suspended: bool = False
 
 
 def now() -> datetime:

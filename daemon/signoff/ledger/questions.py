@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signoff.ledger.data import optional_of, text_of, time_of
+from signoff.ledger.data import count_of, optional_of, text_of, time_of
 from signoff.ledger.entry import Entry
 from signoff.model import LIVE, Attempt, PlanState, Question, Status, StepState, StepStatus
 
@@ -25,6 +25,8 @@ def asked(plan: PlanState, entry: Entry) -> None:
             kept=optional_of(entry.data, "kept"),
             message=text_of(entry.data, "message"),
             until=time_of(entry.data, "until"),
+            suspended=optional_of(entry.data, "suspended"),
+            place=count_of(entry.data, "place"),
         )
     )
     plan.asking.add(step.id)
@@ -34,17 +36,29 @@ def asked(plan: PlanState, entry: Entry) -> None:
 def answered(plan: PlanState, entry: Entry) -> None:
     """What the server was told, or that it was told nothing."""
     step, number = plan.steps.get(entry.step or ""), entry.data.get("question")
-    found = step.open_questions if step else []
-    question = next((each for each in found if each.number == number), None)
+    found = step.questions if step else []
+    withheld = entry.data.get("withheld") is True  # it was answered, but the answer never left
+    question = next((each for each in found if each.number == number and (withheld or not each.action)), None)
     if step is None or question is None:
         return
     question.action = text_of(entry.data, "action", "cancel")
     question.reason = text_of(entry.data, "reason")
+    if withheld:
+        return
     question.answer = entry.data.get("answer")
+    question.content = optional_of(entry.data, "content")
     question.answered, question.approver = entry.time, entry.approver
     if plan.status in LIVE:
         plan.reason = plan.message = ""  # what was said of an earlier answer to it
     wait_for_answers(plan)
+
+
+def resumed(plan: PlanState, entry: Entry) -> None:
+    """A suspended call is about to be resumed: from here on nobody knows whether it was, until it ends."""
+    step = plan.steps.get(entry.step or "")
+    for attempt in step.attempts if step else ():
+        if attempt.number == entry.attempt:
+            attempt.resumed = optional_of(entry.data, "suspended")
 
 
 def wait_for_answers(plan: PlanState) -> None:

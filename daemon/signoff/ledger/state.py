@@ -20,8 +20,10 @@ started       resumed: the approval is consumed from here on
 intent        a call is about to leave: arguments (redacted), key
 outcome       class, reason, message, summary, result (blob), until
 asked         question (its number), mode, message, fields, kept (blob), until: a server asks in the
-              middle of a call
-answered      question, action (`accept`, `decline`, `cancel`), reason, answer, via, method, nonce
+              middle of a call; of a call that is suspended meanwhile also suspended (blob), place
+answered      question, action (`accept`, `decline`, `cancel`), reason, answer, via, method, nonce, content
+              (blob); withheld: it had been answered, and the answer never left
+resumed       suspended (blob): a suspended call is about to be resumed with its answers
 added         of, name, action, call, item: an item of a `for_each`, or an undo, is a step of its own now
 occurrence    at, run, note, missed: a repeating plan has a run, which is a plan of its own
 passed        at, missed: due times of a repeating plan up to `at` were missed, and left out
@@ -46,7 +48,7 @@ from typing import NamedTuple
 from signoff.evidence import Codes
 from signoff.ledger.data import count_of, object_of, optional_of, text_of, time_of, word_of
 from signoff.ledger.entry import Entry
-from signoff.ledger.questions import answered, asked, close_questions
+from signoff.ledger.questions import answered, asked, close_questions, resumed, wait_for_answers
 from signoff.model import (
     FINAL,
     Approval,
@@ -73,6 +75,8 @@ STEP_AFTER = {
 
 
 RECENT = 10
+INPUT_REQUIRED = "input-required"
+"""The reason code of a call that was suspended, and not resumed: it has done nothing."""
 
 
 class Ended(NamedTuple):
@@ -312,6 +316,7 @@ def _started(plan: PlanState, entry: Entry) -> None:
     plan.started = plan.started or entry.time
     plan.until = None
     plan.reason = plan.message = ""
+    wait_for_answers(plan)
 
 
 def _intent(plan: PlanState, entry: Entry) -> None:
@@ -449,7 +454,8 @@ def _returned(plan: PlanState, entry: Entry) -> None:
     plan.reason = text_of(entry.data, "reason")
     plan.message = text_of(entry.data, "message")
     for step in plan.steps.values():
-        if step.status in {StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED}:
+        given_up = step.status is StepStatus.FAILED and step.reason == INPUT_REQUIRED
+        if given_up or step.status in {StepStatus.WAITING, StepStatus.SKIPPED, StepStatus.CANCELLED}:
             step.status = StepStatus.PENDING
             step.reason = step.message = ""  # it is looked at afresh
             step.until = None
@@ -481,6 +487,7 @@ _CHANGES: dict[str, Callable[[PlanState, Entry], None]] = {
     "outcome": _outcome,
     "asked": asked,
     "answered": answered,
+    "resumed": resumed,
     "added": _added,
     "occurrence": _occurrence,
     "passed": _passed,

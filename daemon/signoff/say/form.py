@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from signoff.errors import RequestRefused
 from signoff.form import FORMAT_WORDS, Field, Form, Kind, read_answers, read_form
-from signoff.model import Inquiry, JsonObject, Method, Question, StepState
+from signoff.model import Inquiry, Json, JsonObject, Method, Question, StepState
 from signoff.redact import Redactor, looks_secret
 from signoff.say.block import callout, paragraphs
 from signoff.say.calls import shell_word
@@ -69,7 +70,7 @@ def _fields(view: PlanView, asked: OpenQuestion) -> list[str]:
     problems = read_answers(asked.form, typed).problems
     told = view.state.reason == UNFIT
     for number, field in enumerate(asked.form.fields, start=1):
-        lines.append(_filled(field_row(asked.question, number, field, view.redactor), view.typed))
+        lines.append(_filled(_wordings(asked, number, field, view.redactor), view.typed))
         if field.name in problems and (told or typed.get(field.name)):
             lines.append(f"  ✗ {problems[field.name]}")
     if asked.form.fields:
@@ -82,10 +83,13 @@ def _how_to_fill_in(view: PlanView, asked: OpenQuestion) -> str:
         return "This plan needs a signature, and so does the answer: it cannot be given in the note."
     if not asked.form.fields:
         return f"It asks for nothing but your consent. Tick **{SEND}** to give it."
-    return (
+    said = (
         f"Write after each colon, on the same line, then tick **{SEND}**. What does not fit is said here, "
         "and nothing is sent before all of it fits."
     )
+    if view.requirement.method is not Method.CODE:
+        return said
+    return f"{said} Then it says here what would be sent; a code typed after that sends exactly this."
 
 
 def _warning(form: Form) -> str:
@@ -174,10 +178,22 @@ def _boxes(view: PlanView, asked: OpenQuestion) -> list[str]:
     method = view.requirement.method
     lines: list[str] = []
     if method is Method.CODE:
-        lines += [_filled(code_row(asked.question), view.typed), ""]
+        lines += _offered(view, asked)
+        lines += [_filled([code_row(asked.question)], view.typed), ""]
     if method is not Method.SIGNATURE:
         lines.append(f"- [ ] {box(asked.question, DONE_IT if asked.inquiry.mode == 'url' else SEND)}")
     return [*lines, f"- [ ] {box(asked.question, DECLINE)}"]
+
+
+def _offered(view: PlanView, asked: OpenQuestion) -> list[str]:
+    """What a code would send, as it was read: a code counts for nothing else."""
+    if asked.offered is None:
+        return []
+    hidden = view.hide(asked.offered, names_with_secrets(asked.form))
+    return paragraphs(
+        f"**This would be sent:** {_values(view, hidden)}. To send exactly this, type a code and tick "
+        f"**{SEND}** again."
+    )
 
 
 def _limits(view: PlanView, asked: OpenQuestion) -> str:
@@ -193,20 +209,35 @@ def _limits(view: PlanView, asked: OpenQuestion) -> str:
     return f"{end}In a terminal: {code(f'signoff answer {plan} {number}{values}{evidence}')}."
 
 
-def _filled(row: str, typed: Sequence[str]) -> str:
-    """A line with what a person typed on it, as it stands in the note."""
-    found = [text for text in typed if text.startswith(row)]
-    return found[0] if len(found) == 1 else row
+def _filled(rows: Sequence[str], typed: Sequence[str]) -> str:
+    """A line in its first wording, with what a person typed on it, as it stands in the note."""
+    return rows[0] + _typed_on(typed, rows)
+
+
+def carried_over(view: PlanView) -> list[str]:
+    """The lines with what a person typed that are written in another wording now."""
+    found = []
+    for asked in view.questions:
+        rows = rows_of(asked, view.redactor)
+        older = {row for wording in asked.rows for row in wording} - set(rows)
+        found += [text for text in view.typed if any(text.startswith(row) for row in older)]
+    return found
 
 
 # ---------------------------------------------------------------- what was typed
 
 
 def rows_of(asked: OpenQuestion, redactor: Redactor) -> list[str]:
-    """The daemon's part of every line that a person may have typed on."""
+    """The daemon's part of every line of a form that a person may type on."""
     fields = enumerate(asked.form.fields, start=1)
     rows = [field_row(asked.question, number, field, redactor) for number, field in fields]
     return [*rows, code_row(asked.question)]
+
+
+def _wordings(asked: OpenQuestion, number: int, field: Field, redactor: Redactor) -> list[str]:
+    """A field's line as it is worded now, then as it was before."""
+    now = field_row(asked.question, number, field, redactor)
+    return list(dict.fromkeys([now, *(rows[number - 1] for rows in asked.rows)]))
 
 
 def typed_texts(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -> dict[str, str]:
@@ -219,15 +250,56 @@ def typed_texts(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -
     """
     typed = {}
     for number, field in enumerate(asked.form.fields, start=1):
-        text = _typed(items, field_row(asked.question, number, field, redactor))
+        text = _typed_on(items, _wordings(asked, number, field, redactor)).strip()
         if text:
             typed[field.name] = text
     return typed
 
 
+def require_lines(section: str, asked: OpenQuestion, redactor: Redactor) -> None:
+    """Every field's line must stand there as it was written, once, and nothing between them.
+
+    Else what was typed may be overlooked, or read by half.
+
+    Raises:
+        RequestRefused: `answer-unfit`.
+    """
+    items = [line.lstrip("> \t").rstrip() for line in section.splitlines()]
+    for number, field in enumerate(asked.form.fields, start=1):
+        rows = _wordings(asked, number, field, redactor)
+        if sum(any(text.startswith(row) for row in rows) for text in items) != 1:
+            raise RequestRefused(
+                f"Nothing was sent: {code(field.name)}: its line in the form is not as it was written. It is "
+                "written anew; type after its colon.",
+                code=UNFIT,
+            )
+    if _between(items, asked, redactor):
+        raise RequestRefused(
+            "Nothing was sent: each answer is one line, and what stands between the lines of the form would "
+            "not be read. It is kept below; put it after the colon it belongs to, or use `signoff answer`.",
+            code=UNFIT,
+        )
+
+
+def _between(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -> bool:
+    """Does anything stand between a form's lines, up to its boxes, that is none of them, nor said of one?"""
+    known = [*rows_of(asked, redactor), *(row for wording in asked.rows for row in wording)]
+    places = [place for place, text in enumerate(items) if any(text.startswith(row) for row in known)]
+    if not places:
+        return False
+    last = f"(question {asked.question.number})"
+    boxes = (place for place, text in enumerate(items) if place > places[0] and text.endswith(last))
+    own = ("✗ ", "**This would be")
+    return any(
+        text and place not in places and not text.startswith(own)
+        for place, text in enumerate(items[: next(boxes, None)])
+        if place > places[0]
+    )
+
+
 def typed_code(items: Sequence[str], question: Question) -> str:
     """The one-time code that was typed beside an answer; empty where there is none."""
-    return _typed(items, code_row(question))
+    return _typed_on(items, [code_row(question)]).strip()
 
 
 def code_rows(items: Sequence[str], question: Question) -> list[str]:
@@ -235,14 +307,17 @@ def code_rows(items: Sequence[str], question: Question) -> list[str]:
     return [text for text in items if text.startswith(code_row(question)) and text != code_row(question)]
 
 
-def _typed(items: Sequence[str], row: str) -> str:
-    found = [text for text in items if text.startswith(row)]
-    return found[0][len(row) :].strip() if len(found) == 1 else ""
+def _typed_on(items: Sequence[str], rows: Sequence[str]) -> str:
+    """What stands after a line's own words; nothing where the line is gone, or there twice."""
+    found = [(text, row) for text in items for row in rows if text.startswith(row)]
+    if len({text for text, _ in found}) != 1 or sum(items.count(text) for text in {found[0][0]}) != 1:
+        return ""
+    return min((text[len(row) :] for text, row in found), key=len)
 
 
 def consumed_rows(items: Sequence[str], asked: OpenQuestion, redactor: Redactor) -> list[str]:
     """The lines of a question's form as they stand in the note, once they have been read for good."""
-    rows = rows_of(asked, redactor)
+    rows = [*rows_of(asked, redactor), *(row for wording in asked.rows for row in wording)]
     return [text for text in items if any(text.startswith(row) for row in rows)]
 
 
@@ -287,12 +362,24 @@ def _became(view: PlanView, step: StepState, question: Question) -> str:
     why = f" ({code(question.reason)})" if question.reason else ""
     match question.action:
         case "accept":
-            values = question.answer if isinstance(question.answer, dict) else {}
-            told = ", ".join(f"{code(name)} = {inline(view.hide(value))}" for name, value in values.items())
-            return f"{asked} Answered{by}{when}{': ' + told if told else ''}."
+            return f"{asked} Answered{by}{when}{_told(view, question)}."
         case "decline":
             return f"{asked} Declined{by}{when}{why}."
+    if question.answer is not None or question.approver:
+        return f"{asked} It was answered{by}{when}, but the answer was not sent{why}{_told(view, question)}."
     return f"{asked} Not answered{why}."
+
+
+def _told(view: PlanView, question: Question) -> str:
+    """The values of an answer, as they may be shown; empty where there are none."""
+    listed = _values(view, question.answer) if question.answer else ""
+    return f": {listed}" if listed else ""
+
+
+def _values(view: PlanView, answer: Json) -> str:
+    values = answer if isinstance(answer, dict) else {}
+    listed = ", ".join(f"{code(name)} = {inline(view.hide(value))}" for name, value in values.items())
+    return listed or "nothing but your consent"
 
 
 def names_with_secrets(form: Form) -> frozenset[str]:

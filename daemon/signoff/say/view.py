@@ -53,12 +53,19 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """What a server asks in the middle of a call of a step, with all that its form is made of."""
+    """What a server asks in the middle of a call of a step, with all that its form is made of.
+
+    `rows` are the lines of its form as they have been written so far, once for each wording: what must be
+    hidden may have changed since, and what a person typed on a line counts on each of them. `offered` is the
+    answer that was read from it and not sent yet, since its code is still missing.
+    """
 
     step: StepState
     question: Question
     inquiry: Inquiry
     form: Form
+    rows: tuple[tuple[str, ...], ...] = ()
+    offered: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ ADVICE: dict[str, str] = {
     "not-sent": "Nothing was sent, so trying again is safe. See what is wrong with `signoff servers check`.",
     "answer-needed": "Answer it in the note, or with `signoff answer`.",
     "answer-unfit": "Correct what is marked, then tick the box again.",
+    "answer-not-shown": "Read what would be sent, type a new code, then tick the box again.",
     "answer-unclear": "Tick one of the two boxes.",
     "answer-missing": "Read what the server answered, then approve again if the steps after it should run.",
     "input-required": "The server got no answer. To be asked again, let it be tried again.",

@@ -14,9 +14,9 @@ from mcp_types.methods import validate_server_result
 from pydantic import TypeAdapter
 
 from signoff.errors import BreakerOpen, CallError, Refused, SignoffError
-from signoff.model import CallResult, Json, JsonObject
+from signoff.model import CallResult, InputNeeded, Json, JsonObject
 from signoff.servers import outcome
-from signoff.servers.elicit import InputNeeded, input_needed
+from signoff.servers.elicit import input_needed
 from signoff.servers.exchange import Exchange
 from signoff.servers.incarnation import Incarnation
 from signoff.servers.outcome import Where

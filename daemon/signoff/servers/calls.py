@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
 from signoff.errors import CallError, OutcomeUnknown, RateLimited, Refused, ServerFault, Transient
-from signoff.model import CallResult, Inquiry, Json, JsonObject, Reply
+from signoff.model import CallResult, InputNeeded, Inquiry, Json, JsonObject, Reply
 from signoff.servers import outcome
 from signoff.servers.callclock import CallClock
 from signoff.servers.calling import Pin, check_pin, exchange_call, ready, require_admission
 from signoff.servers.elicit import (
     MOST_ROUNDS,
-    InputNeeded,
     Person,
     given_up,
     not_delivered,
@@ -21,6 +21,7 @@ from signoff.servers.elicit import (
     too_many_rounds,
 )
 from signoff.servers.exchange import CURRENT, Exchange
+from signoff.servers.incarnation import Incarnation
 from signoff.servers.outcome import Where
 from signoff.servers.owner import Owner
 from signoff.servers.replicas import Replicas
@@ -44,7 +45,9 @@ class CallOptions(TypedDict, total=False):
         person: an async callable that answers what the server asks during the call, whose time does not
             run meanwhile; None: all is declined.
         still: asked right before the call is written, for it may have had to wait for its turn: may it
-            still leave?
+            still leave? Asked again right before it is resumed with an answer.
+        resuming: an async callable, asked once the server is there to be resumed at: may the answers leave?
+        suspended: what the call lacks, where it was made before: it is not made now, but resumed.
     """
 
     meta: JsonObject | None
@@ -52,6 +55,8 @@ class CallOptions(TypedDict, total=False):
     progress: ProgressFnT | None
     person: Person | None
     still: Callable[[], bool] | None
+    resuming: Callable[[], Awaitable[bool]] | None
+    suspended: InputNeeded | None
 
 
 class Calling:
@@ -69,6 +74,8 @@ class Calling:
         progress: ProgressFnT | None = None,
         person: Person | None = None,
         still: Callable[[], bool] | None = None,
+        resuming: Callable[[], Awaitable[bool]] | None = None,
+        suspended: InputNeeded | None = None,
     ) -> None:
         self._server = server
         self._where = where
@@ -79,9 +86,12 @@ class Calling:
         self._progress = progress
         self._person = person
         self._still = still
+        self._resuming = resuming
+        self._suspended = suspended
         self._exchange = Exchange(timeout=seconds, person=None if person is None else self._asked)
         self._clock = CallClock()
         self._rounds = 0
+        self._queued = False
         self._began = 0.0
         self._tried: set[Owner] = set()
         self._owner = server.owners[0]
@@ -102,10 +112,12 @@ class Calling:
         try:
             async with asyncio.timeout(self._seconds) as timeout:
                 self._clock.timeout = timeout
+                if self._suspended is not None:
+                    return await self._with_input(self._suspended)
                 answer = await self._in_turn()
                 return answer if isinstance(answer, CallResult) else await self._with_input(answer)
         except TimeoutError:
-            error: CallError = outcome.timed_out(self._exchange, self._seconds, self._where)
+            error: CallError = self._timed_out()
             if not self._exchange.sent and self._owner.health().status == "unknown":
                 error.code = "server-starting"
         except CallError as raised:
@@ -116,6 +128,11 @@ class Calling:
             error = not_delivered(error, self._where)
         error.attempt = max(1, len(self._tried))
         raise self._noted(error)
+
+    def _timed_out(self) -> CallError:
+        if self._queued:
+            return outcome.kept_waiting(self._where, self._seconds)
+        return outcome.timed_out(self._exchange, self._seconds, self._where)
 
     async def _asked(self, inquiry: Inquiry) -> Reply:
         """Puts a question to the person; the call's time does not run meanwhile."""
@@ -131,6 +148,7 @@ class Calling:
         """
         while self._rounds < MOST_ROUNDS:
             self._rounds += 1
+            self._exchange.sent = False  # what was sent has been answered
             more = resumption(needed, await self._replies(needed))
             if not needed.requests:
                 await asyncio.sleep(STATE_ONLY)
@@ -148,7 +166,8 @@ class Calling:
         """
         if self._person is None:
             return dict.fromkeys(needed.requests, Reply("decline"))
-        replies = await asyncio.gather(*(self._asked(inquiry) for inquiry in needed.requests.values()))
+        asked = [replace(each, key=key, needed=needed) for key, each in needed.requests.items()]
+        replies = await asyncio.gather(*(self._asked(inquiry) for inquiry in asked))
         if not all(reply.goes_on for reply in replies):
             raise given_up(self._where)
         return dict(zip(needed.requests, replies, strict=True))
@@ -165,7 +184,14 @@ class Calling:
     async def _leg(self, more: JsonObject) -> CallResult | InputNeeded:
         self._exchange.sent = False
         async with self._server.turn(self._where, self._seconds):
+            if self._suspended is not None:  # it was made by a daemon before us, of any replica
+                self._owner = self._server.choose(self._where.tool, self._wanted, set()) or self._owner
             return await self._to(self._owner, more)
+
+    @property
+    def _wanted(self) -> bytes | None:
+        """How the tool is to be defined, where that is given."""
+        return None if self._pin is None else self._pin.exact
 
     async def _in_turn(self) -> CallResult | InputNeeded:
         if self._server.unlimited:
@@ -173,10 +199,18 @@ class Calling:
         async with self._server.turn(self._where, self._seconds):
             return await self._to_one_of_them()
 
+    async def _require_resumable(self) -> None:
+        """May the answers leave, now that the server is there and it is their turn?
+
+        Raises:
+            Refused: they may not.
+        """
+        if self._resuming is not None and not await self._resuming():
+            raise given_up(self._where)
+
     async def _to_one_of_them(self) -> CallResult | InputNeeded:
         while True:
-            wanted = None if self._pin is None else self._pin.exact
-            owner = self._server.choose(self._where.tool, wanted, self._tried)
+            owner = self._server.choose(self._where.tool, self._wanted, self._tried)
             assert owner is not None  # noqa: S101  the last one's error was raised
             self._owner = owner
             self._tried.add(owner)
@@ -187,14 +221,26 @@ class Calling:
                     raise
 
     async def _to(self, owner: Owner, more: JsonObject | None = None) -> CallResult | InputNeeded:
+        incarnation = await ready(owner, self._where)
+        self._queued = owner.queue.needed
+        async with owner.queue.turn(incarnation.idle):
+            self._queued = False
+            return await self._over(incarnation, owner, more)
+
+    async def _over(
+        self, incarnation: Incarnation, owner: Owner, more: JsonObject | None
+    ) -> CallResult | InputNeeded:
         where, pin, exchange = self._where, self._pin, self._exchange
-        incarnation = await ready(owner, where)
         check_pin(incarnation, owner, where, pin)
         if more is None:
             require_admission(owner, where)
+        else:
+            await self._require_resumable()
 
         def guard() -> None:
-            if more is None and self._still is not None and not self._still():
+            if self._still is not None and not self._still():
+                if more is not None:
+                    raise given_up(where)
                 raise outcome.not_sent(where, "its plan was stopped before it could leave", code="stopped")
             check_pin(incarnation, owner, where, pin)
 

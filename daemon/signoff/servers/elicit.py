@@ -2,7 +2,8 @@
 
 On a handshake connection the server sends a request of its own while our call is open. Over HTTP it comes in
 the answer to that call and is its question; over pipes nothing says which call it belongs to, so it is put to
-a person only where one call alone is in flight on the connection. In the newer protocol the call is answered
+a person only where one call alone is in flight on the connection. Once that could not be told, calls to this
+server go one at a time. In the newer protocol the call is answered
 with what is missing, and is resumed with the answers and the server's state.
 
 Nothing but questions to a person is answered: requests to sample a model, or for roots, are refused.
@@ -10,14 +11,16 @@ Nothing but questions to a person is answered: requests to sample a model, or fo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
+from mcp import MCPError
 
 from signoff.errors import CallError, RateLimited, Refused, Transient
-from signoff.model import Inquiry, Json, JsonObject, Reply
+from signoff.model import InputNeeded, Inquiry, Json, JsonObject, Reply
 from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.outcome import Where
 
@@ -27,18 +30,45 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 20
 """Times that one call may be answered with what is still missing."""
 SEVERAL = (
-    "Several calls to this server were under way, and nothing tells which of them asks. With "
-    '"max_concurrency": 1 in mcp_servers.json there is only one at a time.'
+    "Several calls to this server were under way, and nothing tells which of them asks. From now on its "
+    'calls go one at a time; with "max_concurrency": 1 in mcp_servers.json they always do.'
 )
 
 Person = Callable[[Inquiry], Awaitable[Reply]]
 """Answers what a server asks during a call; may take as long as a person does."""
 
 
+class Queue:
+    """Calls to one server that go one at a time, once it was unclear which of several had asked something.
+
+    Attributes:
+        needed: it was.
+    """
+
+    def __init__(self) -> None:
+        self.needed = False
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self, idle: asyncio.Event) -> AsyncIterator[None]:
+        """Waits, where that is needed, until no other call is in flight.
+
+        Args:
+            idle: set while no call is, of those that were let go before it was needed.
+        """
+        if not self.needed:
+            yield
+            return
+        async with self._turn:
+            await idle.wait()
+            yield
+
+
 class Callers:
     """The calls in flight on one connection, to find the one that a question belongs to."""
 
-    def __init__(self) -> None:
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
         self._calls: set[Exchange] = set()
 
     def enter(self, exchange: Exchange) -> None:
@@ -60,6 +90,7 @@ class Callers:
         if exchange is not None and exchange.person is not None:
             return _result(await exchange.person(inquiry))
         if exchange is None:
+            self.queue.needed = self.queue.needed or len(self._calls) > 1
             unclear = Inquiry(inquiry.mode, inquiry.message, problem=("question-unclear", SEVERAL))
             for each in list(self._calls):
                 if each.person is not None:
@@ -96,19 +127,6 @@ def inquiry_of(params: Mapping[str, Any]) -> Inquiry:
 
 
 # ---------------------------------------------------------------- the newer protocol
-
-
-@dataclass(frozen=True, slots=True)
-class InputNeeded:
-    """A call was answered with what is missing, and has not been carried out.
-
-    Attributes:
-        requests: by the server's key, what it asks.
-        state: given back as it is when the call is resumed; None where there is none.
-    """
-
-    requests: Mapping[str, Inquiry]
-    state: str | None
 
 
 def input_needed(raw: Mapping[str, Any], where: Where) -> InputNeeded | None:
@@ -155,6 +173,8 @@ def too_many_rounds(where: Where) -> Refused:
 
 def not_delivered(error: CallError, where: Where) -> CallError:
     """The error of a call that was being resumed: it is not made again from the beginning by itself."""
+    if isinstance(error, Refused) and isinstance(error.__cause__, MCPError):
+        return _not_resumed(where, "did not take the answer that it had asked for", error.message)
     if isinstance(error, Transient | RateLimited):
         return _not_resumed(where, "waits for an answer that could not be delivered", error.message)
     return error

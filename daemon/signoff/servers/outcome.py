@@ -247,6 +247,15 @@ def unknown(where: Where, why: str) -> OutcomeUnknown:
     )
 
 
+def kept_waiting(where: Where, seconds: float) -> Transient:
+    """Another call has the only turn."""
+    why = (
+        f"it waited {seconds:g} seconds for another call to end, which may wait for an answer: calls to this "
+        "server go one at a time, since it once was unclear which of them had asked"
+    )
+    return not_sent(where, why, code="server-busy")
+
+
 def timed_out(exchange: Exchange, seconds: float, where: Where) -> CallError:
     """The time of a call ran out, before it was written or after."""
     if exchange.sent:

@@ -21,7 +21,7 @@ from signoff import __version__
 from signoff.model import ServerView, Tool
 from signoff.servers.condition import Condition, loop_time
 from signoff.servers.config import HttpLaunch, ServerConfig
-from signoff.servers.elicit import Callers
+from signoff.servers.elicit import Callers, Queue
 from signoff.servers.exchange import CURRENT, Exchange
 from signoff.servers.health import ServerHealth, backoff
 from signoff.servers.http import HttpLink
@@ -66,6 +66,7 @@ class Owner:
         settled: set once it was connected, or failed to, for the first time.
         incarnation: the connection, while there is one.
         retired: it takes no further call.
+        queue: its calls, where they go one at a time.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Owner:
         self.incarnation: Incarnation | None = None
         self.condition = Condition(config, self._tell)
         self.retired = False
+        self.queue = Queue()
         self._keeper = keeper
         self._logs = logs
         self._on_change = on_change
@@ -296,7 +298,7 @@ class Owner:
         try:
             async with asyncio.timeout(self._connect_timeout) as clock:
                 self._clock = clock
-                callers = Callers()
+                callers = Callers(self.queue)
                 async with self._client(link, callers) as client:
                     incarnation = await self._connected(client, link, callers)
                     clock.reschedule(None)
