@@ -1,6 +1,7 @@
 """The commands: thin readers of what the daemon keeps, and the place where decisions are left for it.
 
-* `app`: the table of commands; `project`: what they all look at; `screen`: how they answer;
+* `app`: the table of commands; `commands`: what each takes; `asked`: what all of them take;
+* `project`: what they all look at; `screen`: how they answer;
 * one module for each command or group of them.
 
 Modules are imported by the command that needs them: `signoff status` must not pay for `mcp`.
