@@ -31,9 +31,9 @@ from signoff.ledger.checkpoint import read_public_key
 from signoff.ledger.entry import Entry
 from signoff.ledger.verify import OK, TAMPERED, verify
 from signoff.ledger.walk import read_entries
-from signoff.logs import visible
 from signoff.places import Places
 from signoff.service import serve
+from signoff.visible import visible
 
 NOTE = "Thank Mia.md"
 PLAN = """\

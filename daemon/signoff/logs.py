@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import sys
 import time
 from datetime import datetime
@@ -19,19 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from signoff.visible import visible
+
 if TYPE_CHECKING:
     from loguru import Record
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ACTIONS = "actions"
 TOGETHER = 0.05
 """Seconds until the lines of `mcp_actions.log` are written that were said meanwhile."""
 _actions: list[str] = []
-
-
-def visible(text: str) -> str:
-    """The text on one line, control characters spelled out."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 _KEPT: dict[str, Any] = {

@@ -8,7 +8,6 @@ from signoff.cli.checked import Checked
 from signoff.cli.project import Project
 from signoff.dependencies import require_no_circle
 from signoff.errors import LedgerError, NoteError
-from signoff.ledger.blobs import BlobStore
 from signoff.model import FINAL
 from signoff.plan.freeze import thaw
 
@@ -32,6 +31,8 @@ def refuse_circles(project: Project, found: Sequence[Checked]) -> None:
 
 def _recorded(project: Project, name: str) -> Sequence[str]:
     """What a plan that is known already waits for; nothing where it does not run by itself any more."""
+    from signoff.ledger.blobs import BlobStore
+
     plan = project.state.plans.get(name)
     if plan is None or plan.status in FINAL:
         return ()

@@ -5,7 +5,6 @@ A server that a running daemon has started is started a second time for this; no
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -42,6 +41,8 @@ def connect(project: Project, names: Collection[str]) -> Met:
     configs = {name: project.servers[name] for name in names}
     if not configs:
         return Met({}, {})
+    import asyncio
+
     with SCREEN.busy(f"Connecting to {', '.join(sorted(configs))}…"):
         met = asyncio.run(_connect(project, configs))
     with contextlib.suppress(OSError):  # it only spares the next command the connecting
@@ -50,6 +51,8 @@ def connect(project: Project, names: Collection[str]) -> Met:
 
 
 async def _connect(project: Project, configs: Mapping[str, ServerConfig]) -> Met:
+    import asyncio
+
     from signoff.servers.pool import ServerPool
 
     timeout = project.settings.execution.timeout

@@ -11,7 +11,6 @@ from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
 from signoff.cli.screen import status as coloured
 from signoff.cli.words import near
-from signoff.logs import visible
 from signoff.model import ServerView
 from signoff.servers.cache import read_tools
 from signoff.servers.config import ServerConfig
@@ -19,6 +18,7 @@ from signoff.servers.diagnosis import Diagnosis, diagnose
 from signoff.servers.health import ServerHealth
 from signoff.servers.history import Point, chart, read_history
 from signoff.servers.stderr import log_path, of_last_start
+from signoff.visible import visible
 
 CHART = 60
 """Checks, each a character."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from signoff.logs import visible
+from signoff.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -51,7 +51,7 @@ def described(error: SignoffError | OSError) -> JsonObject:
 
 def lines(found: JsonObject) -> list[str]:
     """`error: PLACE: MESSAGE (code)`, and the hint on a line of its own."""
-    from signoff.logs import visible
+    from signoff.visible import visible
 
     place = ":".join(str(found[key]) for key in ("file", "line", "column") if found[key] is not None)
     said = [f"error: {place}{': ' if place else ''}{found['message']} ({found['code']})"]
