@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from signoff.ledger.changes import INPUT_REQUIRED
 from signoff.ledger.entry import Event
-from signoff.ledger.state import INPUT_REQUIRED
 from signoff.model import Attempt, JsonObject, OutcomeClass, PlanState, StepState
 
 INTERRUPTED = "The daemon was stopped during the call, so nobody knows whether it happened."

@@ -14,8 +14,8 @@ from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence
 from signoff.execution.world import Begin, Ended, World, now, stamp
 from signoff.flow import SERVER_AWAY, Flow, is_verify
+from signoff.ledger.changes import INPUT_REQUIRED
 from signoff.ledger.entry import Event
-from signoff.ledger.state import INPUT_REQUIRED
 from signoff.model import Attempt, CallResult, Json, JsonObject, OutcomeClass, StepStatus
 from signoff.redact import secret_values
 from signoff.sequel import Sequel, class_of, sequel

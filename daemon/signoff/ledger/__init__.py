@@ -7,5 +7,5 @@
 * `verify`: whether a log is whole; reads only;
 * `writer`: appends durably; `log`: the ledger that the daemon holds open;
 * `blobs`: content kept beside the log, named by its hash;
-* `state`: what the log means.
+* `state`: what the log means; `frozen` and `changes`: how each entry changes it.
 """
