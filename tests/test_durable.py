@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signoff import durable, system
-from signoff.durable import OwnerLock, Stamp
+from signoff.durable import Stamp, names
 from signoff.errors import ConfigError, NoteChanged, UnsafeFile, VaultOwned
+from signoff.ownership import OwnerLock
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 
@@ -413,7 +414,7 @@ def test_callers_at_the_same_time_share_an_fsync_that_started_after_them(
         first = pool.submit(durable.sync_directory, tmp_path)
         assert started.wait(10)
         later = [pool.submit(durable.sync_directory, tmp_path) for _ in range(10)]
-        sync = durable._syncs[os.fspath(tmp_path.absolute())]
+        sync = names._syncs[os.fspath(tmp_path.absolute())]
         while sync._next is None:  # until one of them waits for its turn
             time.sleep(0.001)
         assert not any(each.done() for each in later), "the first fsync may have been too early for them"
@@ -464,7 +465,7 @@ def test_sweeping_removes_what_is_old_whoever_wrote_it(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from signoff.durable import OwnerLock
+from signoff.ownership import OwnerLock
 lock = OwnerLock(Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)

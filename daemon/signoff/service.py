@@ -34,7 +34,7 @@ from signoff.ledger.state import State, fold
 from signoff.logs import close_logs, open_logs, say_action
 from signoff.model import LIVE, Attempt, PlanState, Status, StepState
 from signoff.notebook import Notebook
-from signoff.ownership import owned_folder
+from signoff.ownership import OwnerLock, owned_folder
 from signoff.parts import Parts
 from signoff.places import Places
 from signoff.policy import repeatable
@@ -379,7 +379,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], *, once: bool, t
     vault = Vault(settings.vault.path, settings.vault.folders)
     system.make_owner_only_directory(settings.logs)
     vault.make_folders()
-    with durable.OwnerLock(places.lock), owned_folder(vault.root):
+    with OwnerLock(places.lock), owned_folder(vault.root):
         open_logs(settings.logs, terminal=terminal)
         try:
             async with _ledger(places) as (ledger, blobs, state):

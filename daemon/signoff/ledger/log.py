@@ -1,7 +1,7 @@
 """The ledger that a daemon holds open: many append at once, one thread writes, one fsync serves all.
 
 Only what is durable is told to anybody. The order of `seq` is the order in which subscribers hear of
-entries and appenders go on. Assumes that one process has the log open (`durable.OwnerLock`); a second
+entries and appenders go on. Assumes that one process has the log open (`ownership.OwnerLock`); a second
 one is noticed by the first, which then stops.
 """
 
