@@ -18,7 +18,7 @@ from signoff.cli.screen import SCREEN
 from signoff.cli.screen import status as coloured
 from signoff.errors import SignoffError
 from signoff.flow import MOST_LATE_ITEMS
-from signoff.model import Assessment, FrozenStep, Json, JsonObject, Requirement
+from signoff.model import Assessment, FrozenStep, Json, JsonObject
 from signoff.plan.expressions import late_arguments
 from signoff.policy import explain
 from signoff.say.arguments import is_late
@@ -80,7 +80,7 @@ def _as_object(project: Project, checked: Checked) -> JsonObject:
         "digest": checked.frozen.digest,
         "risk": checked.assessment.risk.value,
         "steps": [_step(project, checked.assessment, step) for step in checked.frozen.steps],
-        "needs": _needs(checked.assessment.requirement, explain(checked.assessment)),
+        "needs": checked.assessment.requirement.to_json() | {"sentence": explain(checked.assessment)},
         "warning": never_begins(project, checked),
     }
     return found
@@ -128,17 +128,6 @@ def _spelled(path: tuple[str | int, ...]) -> str:
     """The place of an argument: `to`, `items[0].name`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".")
-
-
-def _needs(requirement: Requirement, sentence: str) -> JsonObject:
-    return {
-        "method": requirement.method.value,
-        "approvers": requirement.approvers,
-        "allow_proposer": requirement.allow_proposer,
-        "ttl": requirement.ttl,
-        "presented": requirement.presented,
-        "sentence": sentence,
-    }
 
 
 # ---------------------------------------------------------------- for people

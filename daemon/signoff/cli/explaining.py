@@ -31,14 +31,7 @@ def explain_policy(project: Project, named: str, *, as_json: bool) -> None:
             {
                 "id": plan.id,
                 "risk": assessment.risk.value,
-                "needs": {
-                    "method": needs.method.value,
-                    "approvers": needs.approvers,
-                    "allow_proposer": needs.allow_proposer,
-                    "ttl": needs.ttl,
-                    "presented": needs.presented,
-                    "who": sorted(needs.who) if needs.who is not None else None,
-                },
+                "needs": needs.to_json() | {"who": sorted(needs.who) if needs.who is not None else None},
                 "sentence": explain(assessment),
                 "steps": [
                     {

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from signoff.model.values import JsonObject
+
 
 class Risk(StrEnum):
     """How much harm a call could do; ordered by `rank`."""
@@ -52,6 +54,16 @@ class Requirement:
     ttl: float | None = None
     presented: bool = True
     who: frozenset[str] | None = None
+
+    def to_json(self) -> JsonObject:
+        """The form in which it is recorded, which has no `who`."""
+        return {
+            "method": self.method.value,
+            "approvers": self.approvers,
+            "allow_proposer": self.allow_proposer,
+            "ttl": self.ttl,
+            "presented": self.presented,
+        }
 
 
 @dataclass(frozen=True, slots=True)
