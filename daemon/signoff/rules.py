@@ -240,7 +240,7 @@ def _requirement(section: Section, risk: Risk, method: Method | None, below: Req
 
 
 def _trusted(section: Section) -> frozenset[str]:
-    names = section.names("trusted_servers") if section.values.get("trusted_servers") != [] else ()
+    names = section.any_names("trusted_servers")
     for name in names:
         if set(name) & set("*?["):
             section.fail(

@@ -118,10 +118,10 @@ def _action(section: Section, name: str) -> Action:
     return Action(
         name=name,
         tools=_tools(entry),
-        aliases=entry.names("aliases") if entry.values.get("aliases") != [] else (),
-        types=entry.names("types") if entry.values.get("types") != [] else (),
+        aliases=entry.any_names("aliases"),
+        types=entry.any_names("types"),
         arguments=_arguments(entry),
-        phrases=entry.names("phrases") if entry.values.get("phrases") != [] else (),
+        phrases=entry.any_names("phrases"),
         risk=Risk(risk) if risk else None,
         repeatable=entry.optional_flag("repeatable"),
         timeout=entry.optional_seconds("timeout"),
@@ -141,7 +141,7 @@ def _arguments(entry: Section) -> tuple[Argument, ...]:
     for name in table.values:
         argument = table.table(name)
         argument.only(*ARGUMENT_KEYS)
-        names = argument.names("names") if argument.values.get("names") != [] else ()
+        names = argument.any_names("names")
         for each in (name, *names):
             if owner.setdefault(fold_key(each), name) != name:
                 table.fail(

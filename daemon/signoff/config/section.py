@@ -137,6 +137,10 @@ class Section:
         """One text or a list of texts."""
         return self._read(key, default, self._as_names)
 
+    def any_names(self, key: str) -> tuple[str, ...]:
+        """One text or a list of texts, which may be empty."""
+        return () if self.values.get(key) == [] else self.names(key)
+
     def choice(self, key: str, default: str, known: Collection[str]) -> str:
         """One of the known words."""
         word = self.text(key, default)
