@@ -14,7 +14,7 @@ from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.plan.dialects.blanks import is_absent, placeholder_in
 from signoff.plan.dialects.body import BLANK, COMMENT, RULE, TEXT
-from signoff.plan.dialects.fields import LABEL, Field, Material
+from signoff.plan.dialects.fields import LABEL, Field, Material, question_on
 from signoff.plan.dialects.headings import is_text_heading
 from signoff.plan.dialects.sources import Arguments, prose_of, sources
 from signoff.plan.dialects.texts import Found
@@ -143,7 +143,7 @@ def _value(argument: Argument, given: Field) -> Json:
         return _path(argument, given)
     value = given.value
     if isinstance(value, dict | bool) or (isinstance(value, list) and argument.kind == "prose"):
-        raise _question(
+        raise question_on(
             "wrong-type",
             given,
             f"`{given.name}` must be a text.",
@@ -159,7 +159,7 @@ def _recipients(argument: Argument, given: Field) -> Json:
     read = [read_address(str(entry)) for entry in entries]
     for entry in read:
         if not is_address_list(entry):
-            raise _question(
+            raise question_on(
                 "address-missing",
                 given,
                 f"`{entry[:_SHOWN]}` is not an e-mail address, so `{argument.name}` is not known.",
@@ -173,14 +173,14 @@ def _path(argument: Argument, given: Field) -> Json:
     paths = [str(entry).strip().strip("`").removeprefix("[[").removesuffix("]]") for entry in entries]
     for path in paths:
         if is_outside(path) and not path.startswith("https://"):
-            raise _question(
+            raise question_on(
                 "file-outside",
                 given,
                 f"`{path[:_SHOWN]}` is not in the vault.",
                 "Copy the file into the vault, and write its path from there.",
             )
         if not any(sign in path for sign in "./\\"):
-            raise _question(
+            raise question_on(
                 "file-unclear",
                 given,
                 f"`{path[:_SHOWN]}` does not say which file `{argument.name}` is.",
@@ -211,7 +211,7 @@ def _take_currency(found: Arguments) -> None:
             found.values["currency"] = currency
     elif not is_one_currency(str(named).strip().upper(), currency):
         message = f"The sum is in {currency}, and `currency` is `{str(named)[:_SHOWN]}`."
-        found.ask(_question("values-disagree", given, message, "Keep one of them."))
+        found.ask(question_on("values-disagree", given, message, "Keep one of them."))
 
 
 def _missing(action: Action, argument: Argument, given: Sequence[Field], line: int) -> NoteError:
@@ -240,7 +240,7 @@ def _disagree(argument: Argument, first: Field, other: Field) -> NoteError:
     else:
         one, two = (" ".join(str(each.value).split())[:_SHOWN] for each in (first, other))
         message = f"The note gives `{argument.name}` twice: `{one}` in line {first.line}, and `{two}`."
-    return _question("values-disagree", other, message, "Keep one of them, or make both the same.")
+    return question_on("values-disagree", other, message, "Keep one of them, or make both the same.")
 
 
 def _refuse_placeholder(argument: Argument, given: Field) -> None:
@@ -281,7 +281,7 @@ def _texts(value: Json) -> Iterator[str]:
 def _sum_unclear(argument: Argument, given: Field) -> NoteError:
     shown = " ".join(str(given.value).split())[:_SHOWN]
     digits = any(char.isdigit() for char in shown)
-    return _question(
+    return question_on(
         "amount-unclear" if digits else "amount-missing",
         given,
         f"`{shown}` is no plain sum."
@@ -289,10 +289,6 @@ def _sum_unclear(argument: Argument, given: Field) -> NoteError:
         else f"`{shown}` has no digits: how much is `{argument.name}`?",
         f"Write digits with a point, and the currency by its code: `{argument.name}: 1250.50 EUR`.",
     )
-
-
-def _question(code: str, given: Field, message: str, hint: str) -> NoteError:
-    return NoteError(message, code=code, hint=hint, line=given.line, column=given.column)
 
 
 def any_text(values: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from signoff.note.front import load_fragment
 from signoff.note.places import Path, Place
 from signoff.plan.dialects.arguments import any_text, placeholder_question, settle
 from signoff.plan.dialects.blanks import placeholder_in
-from signoff.plan.dialects.fields import Field
+from signoff.plan.dialects.fields import Field, question_on
 from signoff.plan.dialects.reading import Call
 from signoff.plan.short import INPUTS
 
@@ -77,8 +77,7 @@ class Entry:
 
     def question(self, code: str, message: str, key: str, hint: str) -> NoteError:
         """The error for one of its keys."""
-        at = self.field(key, None)
-        return NoteError(message, code=code, hint=hint, line=at.line, column=at.column)
+        return question_on(code, self.field(key, None), message, hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +141,11 @@ def read_entry(entry: Entry, target: Target) -> tuple[Call, NoteError | None]:
     fields = [entry.field(name, value, *inner) for name, value in inputs.items()]
     if strange := next((each for each in fields if action.argument(each.name) is None), None):
         close = ", ".join(f"`{argument.name}`" for argument in action.arguments)
-        raise NoteError(
+        raise question_on(
+            "argument-unknown",
+            strange,
             f"`{action.name}` has no argument `{strange.name[:60]}`.",
-            code="argument-unknown",
-            hint=f"It takes {close}.",
-            line=strange.line,
-            column=strange.column,
+            f"It takes {close}.",
         )
     found = settle(action, fields, line=line)
     return Call(target.name, found.values, line), found.question or _placeholder(entry, inputs, inner)
@@ -200,12 +198,11 @@ def _blank(
         argument = target.action.argument(name) if target.action else None
         if argument is not None and argument.required and (value is None or value in ("", [])):
             at = entry.field(name, value, *inner)
-            return NoteError(
+            return question_on(
+                "text-missing" if argument.kind == "prose" else "argument-missing",
+                at,
                 f"`{name}` of `{target.name}` is empty.",
-                code="text-missing" if argument.kind == "prose" else "argument-missing",
-                hint="Fill it in.",
-                line=at.line,
-                column=at.column,
+                "Fill it in.",
             )
     return None
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from signoff.catalogue import Catalogue, fold_key
+from signoff.errors import NoteError
 from signoff.model import Json
 from signoff.note.document import Front, Note
 from signoff.plan.dialects.body import BLANK, TEXT, Body, Row, Section, body_of
@@ -63,6 +64,11 @@ class Field:
     section: int = -1
     row: int = -1
     bulleted: bool = False
+
+
+def question_on(code: str, field: Field, message: str, hint: str) -> NoteError:
+    """The error for what a field says, or does not say."""
+    return NoteError(message, code=code, hint=hint, line=field.line, column=field.column)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from signoff.model import Json
 from signoff.note.keys import DAEMON_KEYS
 from signoff.plan.dialects.arguments import Arguments, note_arguments, prose_of
 from signoff.plan.dialects.blanks import is_absent
-from signoff.plan.dialects.fields import Field, Material
+from signoff.plan.dialects.fields import Field, Material, question_on
 from signoff.plan.dialects.kinds import is_no_plan, is_request, platforms
 from signoff.plan.dialects.reading import Call, Reading
 from signoff.plan.dialects.values import is_same
@@ -110,7 +110,7 @@ def _named(material: Material) -> Named | None:
     known = [named for field in given if (named := _resolved(material, field)) is not None]
     if len({named.name for named in known}) > 1:
         said = " and ".join(f"`{one.field.name}: {one.field.value}`" for one in known)
-        raise _question(
+        raise question_on(
             "two-readings", known[-1].field, f"The note names two actions: {said}.", "Keep one of them."
         )
     if known:
@@ -168,7 +168,7 @@ def _require_platform(material: Material, given: list[Field]) -> None:
             kind.removeprefix(begins) for kind in material.catalogue.types if kind.startswith(begins)
         )
         if field.key == "action_type" and _PLATFORMS & set(known) and len(platforms(material)) != 1:
-            raise _question(
+            raise question_on(
                 "platform-missing",
                 field,
                 f"`{str(field.value)[:60]}` does not say on which platform.",
@@ -200,16 +200,16 @@ def _is_nearly_known(material: Material, text: str) -> bool:
 def _unknown(material: Material, field: Field) -> NoteError:
     shown = str(field.value).strip()[:80]
     if shown.startswith("{{"):
-        return _question(
+        return question_on(
             "placeholder", field, f"`{shown}` is still to be filled in.", "Write the action's name."
         )
     if fold_key(shown) in _NOT_SAID:
         hint = f"Write the action there, such as `{field.name}: send_email`, or a tool as `server.tool`."
         message = f"`{field.name}: {shown}` does not say what is to be done."
-        return _question("unknown-action", field, message, hint)
+        return question_on("unknown-action", field, message, hint)
     close = [name for name in material.catalogue.nearest(shown) if fuzz.ratio(fold(shown), name) >= _SIMILAR]
     hint = f"Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else _NAME_IT
-    return _question("unknown-action", field, f"There is no action `{shown}`.", hint)
+    return question_on("unknown-action", field, f"There is no action `{shown}`.", hint)
 
 
 # ---------------------------------------------------------------- what else counts
@@ -222,7 +222,7 @@ def ask_more(material: Material, named: Named, found: Arguments) -> None:
         if name in _PLATFORMS and others and name not in others:
             field = next(each for each in material.front if each.key in {"platform", "platforms", "channel"})
             found.ask(
-                _question(
+                question_on(
                     "values-disagree", field, f"`{named.name}` is not for `{name}`.", "Keep one of the two."
                 )
             )
@@ -241,7 +241,7 @@ def _ask_when(material: Material, found: Arguments) -> None:
         if times and " ".join(str(field.value).split()) == " ".join(str(times[0].value).split()):
             continue
         found.ask(
-            _question(
+            question_on(
                 "time-unclear",
                 field,
                 f"It is not plain whether `{field.name}: {str(field.value)[:40]}` is when to do this.",
@@ -261,7 +261,7 @@ def _ask_whose_text(material: Material, named: Named, found: Arguments) -> None:
     if not is_same(sender.value, to, "email") or any(word in name for name in names for word in _ANSWERS):
         return
     found.ask(
-        _question(
+        question_on(
             "text-unclear",
             sender,
             f"It is not plain whether the text is the answer, or what `{str(to)[:60]}` wrote.",
@@ -287,7 +287,3 @@ def _undeclared(material: Material, named: Named) -> Reading | None:
         return None  # the short form asks
     found = note_arguments(material, generic, line=named.field.line)
     return Reading("flat", (Call(named.name, found.values, named.field.line),), found.question)
-
-
-def _question(code: str, field: Field, message: str, hint: str) -> NoteError:
-    return NoteError(message, code=code, hint=hint, line=field.line, column=field.column)

@@ -18,7 +18,7 @@ from signoff.catalogue import Action, fold_key
 from signoff.errors import NoteError
 from signoff.plan.dialects.arguments import note_arguments, prose_of
 from signoff.plan.dialects.body import Section
-from signoff.plan.dialects.fields import Field, Material
+from signoff.plan.dialects.fields import Field, Material, question_on
 from signoff.plan.dialects.flat import Named, ask_more
 from signoff.plan.dialects.headings import heading_key
 from signoff.plan.dialects.kinds import is_no_plan, request_of
@@ -103,10 +103,9 @@ def _waits(material: Material) -> bool:
 
 
 def _done(label: Field) -> NoteError:
-    return NoteError(
+    return question_on(
+        "done-unclear",
+        label,
         f"`{label.name[:40]}: {str(label.value)[:40]}` says that it is done, and yet the note waits.",
-        code="done-unclear",
-        hint="Delete the line if it is still to be done; else move the note to another folder.",
-        line=label.line,
-        column=label.column,
+        "Delete the line if it is still to be done; else move the note to another folder.",
     )

@@ -14,7 +14,7 @@ from signoff.errors import NoteError
 from signoff.plan.dialects.arguments import prose_of
 from signoff.plan.dialects.blanks import placeholder_in
 from signoff.plan.dialects.body import BLANK, COMMENT, RULE, TEXT, Section
-from signoff.plan.dialects.fields import Field, Material, cells
+from signoff.plan.dialects.fields import Field, Material, cells, question_on
 from signoff.plan.dialects.headings import PLATFORMS, heading_key, suits
 from signoff.plan.dialects.kinds import is_no_plan, is_record, platforms, request_of, was_request
 from signoff.plan.dialects.unheaded import drafted_sections
@@ -60,12 +60,11 @@ def _outgoing(material: Material) -> NoteError | None:
     texts = any(section.key in TEXT_NAMES and not section.theirs for section in material.body.sections)
     if not texts or not addresses(str(to.value)) or (sender is not None and addresses(str(sender.value))):
         return None
-    return NoteError(
+    return question_on(
+        "action-missing",
+        to,
         f"It is not plain whether this message is to be sent to `{str(to.value)[:_SHOWN]}`, or came in.",
-        code="action-missing",
-        hint=f"If it is to be sent, add a line `action: send_email` to the front matter. {_LEAVE}",
-        line=to.line,
-        column=to.column,
+        f"If it is to be sent, add a line `action: send_email` to the front matter. {_LEAVE}",
     )
 
 
@@ -77,12 +76,11 @@ def _authorized(material: Material) -> NoteError | None:
             continue
         first = field.value[0]
         shown = next(iter(first), "") if isinstance(first, dict) else str(first)
-        return NoteError(
+        return question_on(
+            "arguments-missing",
+            field,
             f"`{field.name}` allows `{shown[:_SHOWN]}`, and says neither to whom nor with what.",
-            code="arguments-missing",
-            hint="Write each as a step: `steps:`, and under it `- action:` with its arguments under `with:`.",
-            line=field.line,
-            column=field.column,
+            "Write each as a step: `steps:`, and under it `- action:` with its arguments under `with:`.",
         )
     return None
 
@@ -93,12 +91,11 @@ def _requested(material: Material, field: Field | None) -> NoteError | None:
         return None
     draft = _first_draft(material)
     held = f" `{draft.title[:_SHOWN]}` (line {draft.line}) may be its text." if draft else ""
-    return NoteError(
+    return question_on(
+        "action-missing",
+        field,
         f"The note asks for approval, and does not say of which action.{held}",
-        code="action-missing",
-        hint=f"{_advice(material, draft)} {_LEAVE}",
-        line=field.line,
-        column=field.column,
+        f"{_advice(material, draft)} {_LEAVE}",
     )
 
 
@@ -110,12 +107,11 @@ def _for_platform(material: Material) -> NoteError | None:
         return None
     if not any(row.kind == TEXT for row in material.body.rows):
         return None
-    return NoteError(
+    return question_on(
+        "action-missing",
+        field,
         f"The note is for `{str(field.value)[:_SHOWN]}`, and does not say what is to be done there.",
-        code="action-missing",
-        hint=f"{_advice(material, None)} {_LEAVE}",
-        line=field.line,
-        column=field.column,
+        f"{_advice(material, None)} {_LEAVE}",
     )
 
 
