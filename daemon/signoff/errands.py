@@ -14,10 +14,10 @@ from signoff.answering import Said, answer_about
 from signoff.errors import GateRefused, LedgerError, RequestRefused, SignoffError
 from signoff.evidence import Evidence
 from signoff.ledger.entry import Event
-from signoff.model import FINAL, LIVE, Folder, PlanState, Status
+from signoff.model import FINAL, Folder, PlanState, Status
 from signoff.parts import Parts
 from signoff.reconcile import Reconciler
-from signoff.requests import Answer, Request, Requests
+from signoff.requests import Answer, Request, Requests, require_stopped
 from signoff.servers.health import ServerHealth
 
 
@@ -171,17 +171,7 @@ class Errands:
 
     async def _retry(self, plan: PlanState, _: Request) -> str:
         """Show a failed, rejected or expired plan for approval again: its note goes to the inbox."""
-        if plan.status is Status.UNKNOWN:
-            raise RequestRefused(
-                "A call of this plan has an unknown outcome. Say first whether it happened.",
-                code="outcome-unknown",
-            )
-        if plan.status is Status.DONE:
-            raise RequestRefused("This plan is done; its approval has been used.", code="consumed")
-        if plan.status in LIVE or plan.status is Status.PENDING:
-            raise RequestRefused(
-                f"The plan is {plan.status.value}: there is nothing to retry.", code="not-failed"
-            )
+        require_stopped(plan)
         if self._parts.vault.stamp(self._path_of(plan)) is None:
             raise RequestRefused(
                 f"The note of this plan is not at {self._path_of(plan)} any more.", code="note-gone"

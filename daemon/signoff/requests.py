@@ -17,7 +17,8 @@ from pathlib import Path
 import orjson
 
 from signoff import durable, system
-from signoff.errors import UnsafeFile
+from signoff.errors import RequestRefused, UnsafeFile
+from signoff.model import LIVE, PlanState, Status
 
 KINDS = ("approve", "reject", "resolve", "retry", "cancel", "answer", "restart", "check", "reload", "unlock")
 FIELDS = ("kind", "plan", "by", "step", "answer", "reason", "signed", "code")
@@ -72,6 +73,26 @@ class Answer:
     ok: bool
     code: str
     message: str
+
+
+def require_stopped(plan: PlanState, *, hint: str = "") -> None:
+    """Only a plan that has stopped, not done, and with no question about a call, can be tried again.
+
+    Raises:
+        RequestRefused: `outcome-unknown`, with the hint; `consumed`, or `not-failed`.
+    """
+    if plan.status is Status.UNKNOWN:
+        raise RequestRefused(
+            "A call of this plan has an unknown outcome. Say first whether it happened.",
+            code="outcome-unknown",
+            hint=hint,
+        )
+    if plan.status is Status.DONE:
+        raise RequestRefused("This plan is done; its approval has been used.", code="consumed")
+    if plan.status in LIVE or plan.status is Status.PENDING:
+        raise RequestRefused(
+            f"The plan is {plan.status.value}: there is nothing to retry.", code="not-failed"
+        )
 
 
 class Requests:

@@ -17,8 +17,8 @@ from signoff.cli.project import Project
 from signoff.cli.screen import SCREEN
 from signoff.cli.trouble import PROBLEM, described, exit_code_of, tell
 from signoff.errors import NotFound, RequestRefused, SignoffError
-from signoff.model import FINAL, LIVE, PlanState, Status, StepStatus
-from signoff.requests import Answer, Request, Requests
+from signoff.model import FINAL, PlanState, StepStatus
+from signoff.requests import Answer, Request, Requests, require_stopped
 
 PATIENCE = 5.0
 """Seconds that a running daemon's answer is waited for."""
@@ -178,18 +178,7 @@ def retrial() -> Callable[[Project, PlanState], Request]:
     """To show a stopped plan for approval again; finished steps stay finished."""
 
     def make(_: Project, plan: PlanState) -> Request:
-        if plan.status is Status.UNKNOWN:
-            raise RequestRefused(
-                "A call of this plan has an unknown outcome. Say first whether it happened.",
-                code="outcome-unknown",
-                hint="`signoff resolve PLAN STEP happened` or `did-not-happen`.",
-            )
-        if plan.status is Status.DONE:
-            raise RequestRefused("This plan is done; its approval has been used.", code="consumed")
-        if plan.status in LIVE or plan.status is Status.PENDING:
-            raise RequestRefused(
-                f"The plan is {plan.status.value}: there is nothing to retry.", code="not-failed"
-            )
+        require_stopped(plan, hint="`signoff resolve PLAN STEP happened` or `did-not-happen`.")
         return Request("retry", plan.id, person())
 
     return make
