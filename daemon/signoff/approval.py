@@ -107,6 +107,8 @@ class ApprovedPlan:
             GateRefused: `action-outside`; it is not among those that were approved.
         """
         found = self.frozen.by_id.get(step)
+        if found is not None and call is found.calls[0]:
+            return
         if found is not None:
             known = [*found.calls, *([found.undo] if found.undo else [])]
             known += [found.verify.call] if found.verify else []

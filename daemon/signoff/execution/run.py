@@ -38,6 +38,8 @@ from signoff.plan import conditions
 
 PATIENCE = 30.0
 """Seconds that a run waits by itself; for longer it ends and is started again in time."""
+TOGETHER = 0.0005
+"""Seconds that are waited for other calls to end too: what ends together is recorded in one write."""
 WORTH_TELLING = 1.0
 """Seconds; a plan that waits for longer says so in its note."""
 
@@ -392,6 +394,8 @@ class Run:
                 self._news = asyncio.ensure_future(self._looking.wait())
             waits.add(cast("asyncio.Future[object]", self._news))
         await asyncio.wait(waits, timeout=self._nap(), return_when=asyncio.FIRST_COMPLETED)
+        if len(self._flying) > 1 and not self._ending():
+            await asyncio.wait(list(self._flying), timeout=TOGETHER)
         if self._place is not None and self._place.done():
             self._place = None
             self._holding = True
