@@ -258,6 +258,8 @@ class Run:
                     again = False  # one that ends makes room for the next
                     break
                 if not self._take_turn(step):
+                    if self._turns.stands_at(*self._flow.servers):
+                        break
                     continue
                 if not self._take_place():
                     self._turns.keep(step.id)
@@ -358,6 +360,8 @@ class Run:
 
     def _take_turn(self, step: FrozenStep) -> bool:
         """A turn at the server that a step calls next, where that takes only so many calls at once."""
+        if self._turns.stands_at(*(call.server for call in step.calls)):
+            return False
         if all(self.world.line(call.server) is None for call in step.calls):
             return True
         try:
