@@ -28,15 +28,16 @@ STOPPED = "The daemon was stopped during the call."
 
 
 async def make(
-    world: World, begin: Begin, plan_id: str, stop: asyncio.Event, still: Callable[[], bool]
+    world: World, begin: Begin, plan_id: str, place: Place, *, stop: asyncio.Event, still: Callable[[], bool]
 ) -> Ended:
     """Make the call, and give its place back; never raises for what a server or a cancellation does.
 
     Args:
+        place: the one that it has.
         stop: what the server asks meanwhile is put to a person until this is set.
         still: asked right before the call is written: may it still leave?
     """
-    asking = Asking(world, begin, plan_id, stop, Place(world))
+    asking = Asking(world, begin, plan_id, stop, place)
     if begin.suspended is not None:
         asking.take_up(begin.suspended)
     clock = asyncio.get_running_loop().time

@@ -20,11 +20,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from signoff.approval import ApprovedPlan, admit
 from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
+from signoff.execution.asking import Place
 from signoff.execution.events import Events, text_of
 from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence, next_server, prepare, taken_up
@@ -254,12 +256,10 @@ class Run:
                 if self._to_unfold(step):
                     again = True  # its items can be called now, or it has ended
                     continue
-                if len(self._flying) + len(begins) >= self.world.per_plan:
+                if self._is_crowded(len(begins)):
                     again = False  # one that ends makes room for the next
                     break
                 if not self._take_turn(step):
-                    if self._turns.stands_at(*self._flow.servers):
-                        break
                     continue
                 if not self._take_place():
                     self._turns.keep(step.id)
@@ -278,6 +278,11 @@ class Run:
             self.world.slots.give_back()
         self._turns.give_back_kept()
         return begins
+
+    def _is_crowded(self, begun: int) -> bool:
+        """Can no further call begin before another one ends, whichever step it is of?"""
+        full = len(self._flying) + begun >= self.world.per_plan
+        return full or self._turns.stands_at(*self._flow.servers)
 
     def _to_unfold(self, step: FrozenStep) -> bool:
         """Take the list of a step with `for_each`, once; False for everything else."""
@@ -442,8 +447,13 @@ class Run:
         self.world.progressed(self.plan_id)
 
     def _make(self, begin: Begin) -> None:
-        made = landing.make(self.world, begin, self.plan_id, self.stop, lambda: not self._ending())
+        place = Place(self.world.slots, partial(self._turns.give_back, begin.step.id))
+        made = landing.make(self.world, begin, self.plan_id, place, stop=self.stop, still=self._may_leave)
         self._flying[asyncio.ensure_future(made)] = begin
+
+    def _may_leave(self) -> bool:
+        """May what was recorded as about to leave still do so?"""
+        return not self._ending()
 
     async def _take_landed(self) -> None:
         for task in [task for task in self._flying if task.done()]:
