@@ -97,3 +97,15 @@ def test_a_plan_that_was_stopped_while_it_was_taken_back_says_what_an_approval_l
     assert "**Taken back:** C." in said
     assert "**Failed already:** B." in said
     assert "C (✓ done already)" not in said
+
+
+def test_what_is_done_names_a_whole_list_once_and_of_a_broken_off_one_the_entries() -> None:
+    def entry(name: str, status: StepStatus) -> StepState:
+        return StepState(name, name.upper(), "a", "m.t", status=status)
+
+    done, waiting = StepStatus.DONE, StepStatus.PENDING
+    steps = [entry("a", done), entry("a[0]", done), entry("a[1]", done)]
+    steps += [entry("b", StepStatus.FAILED), entry("b[0]", done), entry("b[1]", waiting)]
+    said = section(PlanView(state(Status.FAILED, *steps, failure("c"))))
+    [told] = [line for line in said.splitlines() if "**Done:**" in line]
+    assert told == "> **Done:** A and `B[0]`."

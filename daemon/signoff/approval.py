@@ -107,12 +107,8 @@ class ApprovedPlan:
             GateRefused: `action-outside`; it is not among those that were approved.
         """
         found = self.frozen.by_id.get(step)
-        if found is not None:
-            known = [*found.calls, *([found.undo] if found.undo else [])]
-            known += [found.verify.call] if found.verify else []
-            if any(call.name == other.name for other in known):
-                return
-        raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")
+        if found is None or not any(call is other or call.name == other.name for other in found.all_calls):
+            raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")
 
 
 def claim(facts: Facts) -> Claim:

@@ -157,6 +157,7 @@ class Flow:
         unknown: ids of calls whose outcome is not known.
         away: ids of calls that wait for a server to be there.
         verifying: by id, calls that answer what became of others.
+        servers: the names of all that its steps may call, to take back and to verify too.
         suspended: ids of calls that wait, under way, to be resumed with answers.
     """
 
@@ -172,9 +173,13 @@ class Flow:
     verifying: dict[str, FrozenStep] = field(default_factory=dict)
     suspended: set[str] = field(default_factory=set)
     undoing: tuple[FrozenStep, ...] = ()
+    servers: frozenset[str] = field(init=False)
     _asked: dict[str, int] = field(default_factory=dict)
     _groups: dict[str, Group] = field(default_factory=dict)
     _known: Mapping[str, StepState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.servers = frozenset(call.server for step in self.plan.steps for call in step.all_calls)
 
     @classmethod
     def of(cls, plan: FrozenPlan, state: PlanState) -> Flow:

@@ -59,6 +59,9 @@ CLASSES: tuple[tuple[type[CallError], OutcomeClass], ...] = (
 )
 
 
+_NOTHING_FOLLOWS = frozenset({OutcomeClass.DONE, OutcomeClass.REFUSED, OutcomeClass.AUTHENTICATION})
+
+
 def class_of(error: CallError) -> OutcomeClass:
     """The class of an error; one that nobody foresaw counts as unknown."""
     return next((found for kind, found in CLASSES if isinstance(error, kind)), OutcomeClass.UNKNOWN)
@@ -119,6 +122,8 @@ def sequel(
         retry_after: seconds the server asked to wait, where it did.
         jitter: a number from 0 to 1 that spreads the repetitions (full delay to one and a half).
     """
+    if outcome in _NOTHING_FOLLOWS:
+        return Sequel(outcome)
     last = attempts[-1]
     tries = sum(
         1 for made in attempts if (made.server, made.tool, made.outcome) == (last.server, last.tool, outcome)

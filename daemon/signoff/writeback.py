@@ -54,7 +54,7 @@ LONG = 20
 TRIES = 10
 AT_ONCE = 16
 """Notes that are written at the same time. Where more wait, a plan may end meanwhile: one write less."""
-SMALL, MOST_SMALL = 4096, 1024
+SMALL, MOST_SMALL = 4096, 8192
 """Bytes of a result that is kept at hand while its plan runs, and how many are."""
 
 FOLDER_OF: Mapping[Status, Folder] = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +32,7 @@ from signoff.inquiries import Pending
 from signoff.ledger.entry import Event
 from signoff.model import InputNeeded, Inquiry, JsonObject, Question, Reply
 from signoff.redact import secret_values
+from signoff.slots import Slots
 
 MOST_QUESTIONS = 20
 """Questions of one call that are put to a person; whatever a server asks beyond is declined."""
@@ -40,12 +41,22 @@ LONGEST_MESSAGE = 4000
 
 
 class Place:
-    """The place of one call among those in flight: lent to others while a person is asked."""
+    """The place of one call among those in flight: lent to others while a person is asked.
 
-    def __init__(self, world: World) -> None:
-        self._slots = world.slots
+    Args:
+        slots: all places.
+        leave_turn: gives back the call's turn at its server, where it has one.
+    """
+
+    def __init__(self, slots: Slots, leave_turn: Callable[[], None]) -> None:
+        self._slots = slots
+        self._leave_turn = leave_turn
         self._asked = 0
         self._ended = False
+
+    def suspend(self) -> None:
+        """The call is not under way at its server until it is resumed: its turn there is for others."""
+        self._leave_turn()
 
     def lend(self) -> None:
         """A question is open."""
@@ -115,6 +126,7 @@ class Asking:
         return reply
 
     def _new_round(self, needed: InputNeeded) -> None:
+        self.place.suspend()
         self._round, self._left = needed, False
         self._rounds += 1
         self._accepted.clear()

@@ -28,15 +28,16 @@ STOPPED = "The daemon was stopped during the call."
 
 
 async def make(
-    world: World, begin: Begin, plan_id: str, stop: asyncio.Event, still: Callable[[], bool]
+    world: World, begin: Begin, plan_id: str, place: Place, *, stop: asyncio.Event, still: Callable[[], bool]
 ) -> Ended:
     """Make the call, and give its place back; never raises for what a server or a cancellation does.
 
     Args:
+        place: the one that it has.
         stop: what the server asks meanwhile is put to a person until this is set.
         still: asked right before the call is written: may it still leave?
     """
-    asking = Asking(world, begin, plan_id, stop, Place(world))
+    asking = Asking(world, begin, plan_id, stop, place)
     if begin.suspended is not None:
         asking.take_up(begin.suspended)
     clock = asyncio.get_running_loop().time
@@ -122,7 +123,7 @@ def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed:
     follow = _follow(world, begin, flow.attempts[begin.step.id], attempt.outcome, retry_after)
     if follow.outcome is not attempt.outcome:
         attempt.outcome, message = follow.outcome, f"{message} {EARLIER}"
-    data: JsonObject = {"class": attempt.outcome.value, "ms": round(ended.milliseconds, 1)}
+    data: JsonObject = {"class": attempt.outcome.value, "ms": _tenths(ended.milliseconds)}
     if ended.result is not None:
         attempt.result = outbox.keep(ended.result.to_json())
         data["result"] = attempt.result
@@ -220,6 +221,12 @@ def _status_after(outcome: OutcomeClass) -> StepStatus:
     if outcome is OutcomeClass.DONE:
         return StepStatus.DONE
     return StepStatus.UNKNOWN if outcome is OutcomeClass.UNKNOWN else StepStatus.FAILED
+
+
+def _tenths(milliseconds: float) -> float:
+    """Rounded; a whole number as one, which JSON writes in the same way and at less cost."""
+    rounded = round(milliseconds, 1)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _response(outcome: OutcomeClass, data: Mapping[str, Json]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 
 from signoff.approval import ApprovedPlan
 from signoff.canonical import digest_of_data
@@ -47,8 +46,7 @@ def prepare(
         return None
     key = _key(world, plan.id, step)
     call = _with_key(values.final(step, chosen), terms, index, key)
-    filled = replace(step, arguments=values.own_arguments(step))
-    _require_within_limits(world, flow, filled, call, terms)
+    _require_within_limits(world, flow, values.filled(step), call, terms)
     _require_fit(world, flow, chosen, call)
     number = max((made.number for made in attempts), default=0) + 1
     keyed = len(terms.key_argument) > index and terms.key_argument[index] is not None

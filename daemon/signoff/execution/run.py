@@ -20,11 +20,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from signoff.approval import ApprovedPlan, admit
 from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
+from signoff.execution.asking import Place
 from signoff.execution.events import Events, text_of
 from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence, next_server, prepare, taken_up
@@ -38,6 +40,8 @@ from signoff.plan import conditions
 
 PATIENCE = 30.0
 """Seconds that a run waits by itself; for longer it ends and is started again in time."""
+TOGETHER = 0.0005
+"""Seconds that are waited for other calls to end too: what ends together is recorded in one write."""
 WORTH_TELLING = 1.0
 """Seconds; a plan that waits for longer says so in its note."""
 
@@ -252,7 +256,7 @@ class Run:
                 if self._to_unfold(step):
                     again = True  # its items can be called now, or it has ended
                     continue
-                if len(self._flying) + len(begins) >= self.world.per_plan:
+                if self._is_crowded(len(begins)):
                     again = False  # one that ends makes room for the next
                     break
                 if not self._take_turn(step):
@@ -274,6 +278,11 @@ class Run:
             self.world.slots.give_back()
         self._turns.give_back_kept()
         return begins
+
+    def _is_crowded(self, begun: int) -> bool:
+        """Can no further call begin before another one ends, whichever step it is of?"""
+        full = len(self._flying) + begun >= self.world.per_plan
+        return full or self._turns.stands_at(*self._flow.servers)
 
     def _to_unfold(self, step: FrozenStep) -> bool:
         """Take the list of a step with `for_each`, once; False for everything else."""
@@ -356,6 +365,8 @@ class Run:
 
     def _take_turn(self, step: FrozenStep) -> bool:
         """A turn at the server that a step calls next, where that takes only so many calls at once."""
+        if self._turns.stands_at(*(call.server for call in step.calls)):
+            return False
         if all(self.world.line(call.server) is None for call in step.calls):
             return True
         try:
@@ -392,6 +403,8 @@ class Run:
                 self._news = asyncio.ensure_future(self._looking.wait())
             waits.add(cast("asyncio.Future[object]", self._news))
         await asyncio.wait(waits, timeout=self._nap(), return_when=asyncio.FIRST_COMPLETED)
+        if len(self._flying) > 1 and not self._ending():
+            await asyncio.wait(list(self._flying), timeout=TOGETHER)
         if self._place is not None and self._place.done():
             self._place = None
             self._holding = True
@@ -434,8 +447,13 @@ class Run:
         self.world.progressed(self.plan_id)
 
     def _make(self, begin: Begin) -> None:
-        made = landing.make(self.world, begin, self.plan_id, self.stop, lambda: not self._ending())
+        place = Place(self.world.slots, partial(self._turns.give_back, begin.step.id))
+        made = landing.make(self.world, begin, self.plan_id, place, stop=self.stop, still=self._may_leave)
         self._flying[asyncio.ensure_future(made)] = begin
+
+    def _may_leave(self) -> bool:
+        """May what was recorded as about to leave still do so?"""
+        return not self._ending()
 
     async def _take_landed(self) -> None:
         for task in [task for task in self._flying if task.done()]:

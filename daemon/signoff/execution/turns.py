@@ -32,6 +32,10 @@ class Turns:
         """Each ends when a turn comes."""
         return {task for _, task in self._awaited.values()}
 
+    def stands_at(self, *servers: str) -> bool:
+        """Does the run stand in line at each of these, so that no step of it can be called there now?"""
+        return all(server in self._awaited for server in servers)
+
     def take(self, step: str, server: str, priority: str) -> bool:
         """Is it a step's turn? Otherwise the run stands in line at the server, once for all its steps."""
         if server in self._awaited:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from signoff.errors import SignoffError
@@ -55,7 +55,7 @@ class Values:
 
     def final(self, step: FrozenStep, call: Call) -> Call:
         """The call with its late arguments filled in, once, as data."""
-        if not expressions.late_arguments(call):
+        if not expressions.is_late(call.arguments):
             return call
         filled = expressions.evaluate(dict(call.arguments), self.context(step))
         return Call(call.server, call.tool, cast("JsonObject", filled))
@@ -85,9 +85,14 @@ class Values:
         """Is it done, or was it begun for several items? Those that are not done are null in its list."""
         return self.flow.statuses[step] is StepStatus.DONE or step in self.flow.members
 
+    def filled(self, step: FrozenStep) -> FrozenStep:
+        """The step with its arguments in the plan's own names, filled in."""
+        late = expressions.is_late(step.arguments)
+        return replace(step, arguments=self.own_arguments(step)) if late else step
+
     def own_arguments(self, step: FrozenStep) -> JsonObject:
         """The arguments of a step in the plan's own names, filled in."""
-        if not expressions.late_arguments(step):
+        if not expressions.is_late(step.arguments):
             return dict(step.arguments)
         filled = expressions.evaluate(dict(step.arguments), self.context(step))
         return cast("JsonObject", filled)

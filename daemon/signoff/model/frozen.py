@@ -68,6 +68,12 @@ class FrozenStep:
     survives: frozenset[str] = frozenset()
     verify: Verification | None = None
 
+    @property
+    def all_calls(self) -> tuple[Call, ...]:
+        """Every call that may be made for it: its own, and those that take it back and verify it."""
+        undo = () if self.undo is None else (self.undo,)
+        return (*self.calls, *undo, *(() if self.verify is None else (self.verify.call,)))
+
 
 @dataclass(frozen=True, slots=True)
 class FrozenPlan:

@@ -93,6 +93,15 @@ def late_paths(value: Json) -> frozenset[Path]:
     return frozenset(path for path, _ in expressions_in(value))
 
 
+def is_late(value: Json | Mapping[str, Json]) -> bool:
+    """Is anything in a value filled in at run time?"""
+    if isinstance(value, str):
+        return OPEN in value
+    if isinstance(value, Mapping):
+        return any(map(is_late, value.values())) or any(OPEN in key for key in value)
+    return isinstance(value, list) and any(map(is_late, value))
+
+
 def late_arguments(step: HasArguments) -> frozenset[Path]:
     """The paths of the arguments of a step or call that are filled in at run time."""
     return late_paths(dict(step.arguments))

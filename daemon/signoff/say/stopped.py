@@ -127,8 +127,10 @@ def _what_was_done(view: PlanView) -> str:
 
 
 def _finished(view: PlanView) -> list[StepState]:
-    """The steps and items that are done, and were not taken back."""
-    return [step for step in view.steps(StepStatus.DONE) if view.state.is_done(step) and not step.undoes]
+    """The steps that are done and not taken back, and of those that are not done as a whole, the items."""
+    done = [step for step in view.steps(StepStatus.DONE) if view.state.is_done(step) and not step.undoes]
+    whole = {step.id for step in done if "[" not in step.id}
+    return [step for step in done if step.id in whole or step.id.partition("[")[0] not in whole]
 
 
 def _what_was_not_done(view: PlanView) -> str:

@@ -223,6 +223,8 @@ class Calling:
     async def _to(self, owner: Owner, more: JsonObject | None = None) -> CallResult | InputNeeded:
         incarnation = await ready(owner, self._where)
         self._queued = owner.queue.needed
+        if not self._queued:
+            return await self._over(incarnation, owner, more)
         async with owner.queue.turn(incarnation.idle):
             self._queued = False
             return await self._over(incarnation, owner, more)

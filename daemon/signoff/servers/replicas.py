@@ -70,7 +70,7 @@ class Replicas:
 
     def choose(self, tool: str, wanted: bytes | None, tried: set[Owner]) -> Owner | None:
         """The replica for a call, whose tool is to be defined exactly so; None where all have been tried."""
-        left = [owner for owner in self.owners if owner not in tried]
+        left = self.owners if not tried else [owner for owner in self.owners if owner not in tried]
         if len(left) <= 1:
             return left[0] if left else None
         best = min(range(len(self.owners)), key=lambda index: self._rank(index, tool, wanted, tried))
