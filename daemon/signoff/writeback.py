@@ -49,6 +49,8 @@ A_STEP = 0.001
 """Seconds of pace for each step of a plan: a long note takes long to write, and to read again."""
 AFTER_AN_EDIT = 0.3
 """Seconds until a note is written to that was edited meanwhile: what the edit means is known by then."""
+DEFECT_AGAIN = 60.0
+"""Seconds until a note is written to again that could not be by a defect of ours."""
 LONG = 20
 """Steps; a longer note is read once more when it is shown, so that its approval need not wait for that."""
 TRIES = 10
@@ -213,6 +215,10 @@ class WriteBack:
             except (OSError, SignoffError) as error:
                 logger.warning("The note of plan {} was not written: {}", plan_id, error)
                 self._retry_later(plan_id)
+                return False
+            except Exception as defect:  # noqa: BLE001  one that is met in a note must not silence it for good
+                logger.opt(exception=defect).error("The note of plan {} was not written.", plan_id)
+                self._retry_later(plan_id, DEFECT_AGAIN)
                 return False
 
     def _retry_later(self, plan_id: str, seconds: float = 2.0) -> None:

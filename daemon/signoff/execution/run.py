@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
+from loguru import logger
+
 from signoff.approval import ApprovedPlan, admit
 from signoff.errors import GateRefused, ServerAway, SignoffError
 from signoff.execution import landing
@@ -40,6 +42,7 @@ PATIENCE = 30.0
 """Seconds that a run waits by itself; for longer it ends and is started again in time."""
 WORTH_TELLING = 1.0
 """Seconds; a plan that waits for longer says so in its note."""
+DEFECT = "A defect of Signoff stood in the way."
 
 
 @dataclass(slots=True)
@@ -93,6 +96,9 @@ class Run:
             await self._loop()
             if not self._ending() and self._take_back():
                 await self._loop()
+        except Exception:
+            await self._break_off()
+            raise
         finally:
             await self._leave()
         if landing.is_unanswered(self.refusal):
@@ -107,6 +113,12 @@ class Run:
             self._outbox.events = [event for event in self._outbox.events if event.event == "outcome"]
         await self._flush()
         raise trouble or self.refusal or AssertionError
+
+    async def _break_off(self) -> None:
+        """After a defect of ours: nothing more leaves, and how the calls under way end is recorded."""
+        self.stop.set()
+        self._outbox.events = [event for event in self._outbox.events if event.event == "outcome"]
+        await self._flush()
 
     async def _look_again(self) -> None:
         """A question got no answer: nothing may come after it, or the plan may not stand any more at all."""
@@ -312,6 +324,9 @@ class Run:
             self.refusal = refusal
         except SignoffError as error:
             self._not_begun(step, error)
+        except Exception as defect:  # noqa: BLE001  nothing was called; its place must be given back
+            logger.opt(exception=defect).error("Step {} of {} could not be begun.", step.id, self.plan_id)
+            self._not_begun(step, SignoffError(f"{DEFECT} Nothing was called for it.", code="defect"))
         if begin is None:
             self._turns.give_back(step.id)
             self.world.slots.give_back()
