@@ -57,6 +57,7 @@ from signoff.presence import Presence
 from signoff.runs import Runs
 from signoff.say.form import BOTH, code_rows, consumed_rows, require_lines, typed_code, typed_texts
 from signoff.say.view import OpenQuestion
+from signoff.say.words import moment
 from signoff.witness import Witness
 from signoff.writeback import WriteBack
 
@@ -374,8 +375,8 @@ class Deeds:
         ends = [until, evidence.expires, datetime.fromisoformat(shown) if shown else None]
         until = min(end for end in ends if end is not None)
         if until <= facts.now:
-            said = until.isoformat(timespec="seconds")
-            raise GateRefused(f"An approval would have ended before it was given: at {said}.", code="expired")
+            said = moment(until, get_localzone())
+            raise GateRefused(f"An approval would have ended before it was given: on {said}.", code="expired")
         return until
 
     async def _approve_by_policy(self, plan_id: str) -> None:
