@@ -231,3 +231,32 @@ def test_a_failed_note_that_a_sync_tool_moves_by_copying_and_deleting_is_shown_a
     shown = house.await_note("A.md", "Pending_Approval", "status: pending")
 
     assert "**Done already, not called again:** Step 1." in shown.read_text()
+
+
+@pytest.mark.promise("1.5")
+def test_a_plan_that_called_something_and_needs_mending_now_does_not_say_that_nothing_was_called(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    note = failed(house, "A.md", plan(record("a"), "action: stub.fail\nwith: {text: broken}\n"))
+    text = note.read_text().replace("action: stub.fail", "action: stub.nosuchtool")
+    (house.vault / "Inbox" / "A.md").write_text(text)
+    note.unlink()
+    asked = house.await_note("A.md", "Inbox", "status: draft").read_text()
+    assert "This note is not ready for approval as it is now. Nothing more was called." in asked
+
+
+@pytest.mark.promise("1.5")
+def test_a_plan_changed_with_its_second_approval_says_that_nothing_more_was_called(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    note = failed(house, "A.md", plan(record("a"), "action: stub.fail\nwith: {text: broken}\n"))
+    shown = shown_again(house, note)
+    presented = len(house.entries("presented"))
+    text = shown.read_text().replace("text: broken", "text: other")
+    shown.write_text(text.replace("status: pending", "status: approved"))
+    eventually(lambda: len(house.entries("presented")) > presented, "it is shown anew")
+    said = house.await_note("A.md", "Pending_Approval", "status: pending").read_text()
+    assert "Nothing more was called" in said
+    assert "Nothing was called" not in said

@@ -677,6 +677,11 @@ class PlanState:
         return any(map(self._is_taken_back, takewhile(self.steps.__contains__, items)))
 
     @property
+    def has_begun(self) -> bool:
+        """Was any call of it ever intended?"""
+        return self.run > 0 or any(step.attempts for step in self.steps.values())
+
+    @property
     def approvals_end(self) -> datetime:
         """When the first of its approvals ends; the end of time where it needs none."""
         ends = [datetime.fromisoformat(given.expires) for given in self.approvals]

@@ -94,18 +94,21 @@ def projected(
     return set_section(set_keys(data, keys), section(view) if told is None else told, previous=previous)
 
 
-def questioned(data: bytes, error: SignoffError, previous: str | None = None) -> bytes:
+def questioned(
+    data: bytes, error: SignoffError, previous: str | None = None, *, begun: bool = False
+) -> bytes:
     """The note with a question or refusal written into it, nothing else changed. Pure.
 
     Args:
         data, error: the note, and what to write.
         previous: what stood in the section by the daemon's hand; None where that is not known.
+        begun: it is the note of a plan of which something was called already.
     """
     with contextlib.suppress(CannotSplice):  # broken front matter is not touched: the section says why
         keyed = set_keys(data, question_keys(error))
         moved = where_it_stands(error, data, keyed)
         error, data = moved, set_keys(data, question_keys(moved))
-    told = question_section(error)
+    told = question_section(error, begun=begun)
     return set_section(data, told, previous=None if previous is None else f"{previous}\n{told}")
 
 
@@ -491,7 +494,10 @@ class WriteBack:
         if self._presence.stamps.get(path) != stamp:
             return None  # it was changed since it was looked at: the question may be answered
         own = plan_id if plan_id is not None and self._presence.paths.get(plan_id) == path else None
-        new = questioned(data, error, self._presence.said.so_far(own) if own else None)
+        before, begun = (
+            (self._presence.said.so_far(own), self._parts.state.has_begun(own)) if own else (None, False)
+        )
+        new = questioned(data, error, before, begun=begun)
         if new == data:
             return False
         told = section_of(new) or ""

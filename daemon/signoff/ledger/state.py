@@ -79,8 +79,12 @@ INPUT_REQUIRED = "input-required"
 """The reason code of a call that was suspended, and not resumed: it has done nothing."""
 
 
+NOTE_DELETED = "note-deleted"
+"""The reason code of a plan that was withdrawn since its note was deleted while it waited for approval."""
+
+
 class Ended(NamedTuple):
-    """What is kept in memory of a plan that has ended for good."""
+    """What is kept in memory of a plan that has ended for good; `deleted`: as `NOTE_DELETED` says."""
 
     status: Status
     digest: str
@@ -88,11 +92,13 @@ class Ended(NamedTuple):
     presentation: int
     run: int = 0
     started: str | None = None
+    deleted: bool = False
 
     @classmethod
     def of(cls, plan: PlanState) -> Ended:
         """The short form of a plan."""
-        return cls(plan.status, plan.digest, plan.path, plan.presentation, plan.run, plan.started)
+        deleted = plan.status is Status.CANCELLED and plan.reason == NOTE_DELETED
+        return cls(plan.status, plan.digest, plan.path, plan.presentation, plan.run, plan.started, deleted)
 
 
 class State:
@@ -170,6 +176,17 @@ class State:
             return self.plans[plan_id].status
         ended = self.ended.get(plan_id)
         return ended.status if ended else None
+
+    def is_deleted(self, plan_id: str) -> bool:
+        """Was the plan withdrawn since its note was deleted? It may come back with the note."""
+        known = self.plans.get(plan_id)
+        ended = Ended.of(known) if known is not None else self.ended.get(plan_id)
+        return ended is not None and ended.deleted
+
+    def has_begun(self, plan_id: str) -> bool:
+        """Was any call of the plan ever intended, as far as is known?"""
+        known, ended = self.plans.get(plan_id), self.ended.get(plan_id)
+        return known.has_begun if known is not None else ended is not None and ended.run > 0
 
     def path(self, plan_id: str) -> str | None:
         """Where the plan's note was last seen; None for a plan never frozen."""
