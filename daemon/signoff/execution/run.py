@@ -42,6 +42,8 @@ PATIENCE = 30.0
 """Seconds that a run waits by itself; for longer it ends and is started again in time."""
 WORTH_TELLING = 1.0
 """Seconds; a plan that waits for longer says so in its note."""
+SOON = 0.5
+"""Seconds; a run that was refused, and whose calls under way take longer, says so in its note."""
 DEFECT = "A defect of Signoff stood in the way."
 
 
@@ -73,6 +75,8 @@ class Run:
     _news: asyncio.Task[bool] | None = None
     _holding: bool = False
     _told: datetime | None = None
+    _refused: datetime | None = None
+    _refusal_told: bool = False
     _given_up: bool = False
 
     def __post_init__(self) -> None:
@@ -156,7 +160,7 @@ class Run:
                     self._flow.unfold(step, self._values.items(step))
 
     def look_again(self) -> None:
-        """A server may be there that a call waits for, or a person may have answered."""
+        """A server may be there that a call waits for, a person may have answered, the note may be gone."""
         self._looking.set()
 
     def abandon(self) -> None:
@@ -179,8 +183,9 @@ class Run:
     async def _loop(self) -> None:
         while True:
             self._take_answers()
-            self._look_for_servers()
+            await self._look_around()
             self._verify()
+            self._tell_refusal()
             begins = [] if self._ending() else await self._begin_ready()
             if not begins and not self._flying and (self._ending() or not self._may_continue()):
                 return  # what ended is recorded together with the conclusion
@@ -217,12 +222,31 @@ class Run:
                 self._flow.until[call.id] = until = now() + timedelta(seconds=step.verify.after)
                 self._outbox.events.append(self._events.will_verify(call, until))
 
-    def _look_for_servers(self) -> None:
-        """What waits for a server is due once one of its servers is there."""
+    async def _look_around(self) -> None:
+        """Where something has changed outside, the gate is asked, whether a call is due now or later.
+
+        What waits for a server is due once one of its servers is there.
+        """
+        if self._looking.is_set() and not self._ending():
+            approved = await self._ask_gate()
+            self.refusal = approved if isinstance(approved, GateRefused) else self.refusal
         self._looking.clear()
         for called in tuple(self._flow.away):
             if not absence(self.world, self._flow.called(called)):
                 self._flow.away.discard(called)
+
+    def _tell_refusal(self) -> None:
+        """Why nothing more leaves is told while calls are under way: one may wait for hours for an answer."""
+        if self.refusal is None or not self._flying or self._refusal_told:
+            return
+        self._refused = self._refused or now()
+        if self._until_told() <= 0:
+            self._refusal_told = True
+            self._outbox.events.append(self._events.refused(self.refusal))
+
+    def _until_told(self) -> float:
+        """Seconds until a refusal is told; calls that end sooner are awaited first."""
+        return SOON - (now() - self._refused).total_seconds() if self._refused else SOON
 
     def _tell_the_wait(self) -> None:
         """Where nothing happens for a while, the note says so."""
@@ -402,7 +426,7 @@ class Run:
         waits |= {cast("asyncio.Future[object]", task) for task in self._turns.awaited}
         if not self.stop.is_set():
             waits.add(cast("asyncio.Future[object]", self._stopping))
-        if self._flow.away or self._flow.unknown:
+        if not self._ending():
             if self._news is None or self._news.done():
                 self._news = asyncio.ensure_future(self._looking.wait())
             waits.add(cast("asyncio.Future[object]", self._news))
@@ -415,7 +439,8 @@ class Run:
     def _nap(self) -> float | None:
         """Seconds until the next wait of a step is over; None where there is nothing to be woken for."""
         if self._ending():
-            return None
+            untold = self.refusal is not None and not self._refusal_told
+            return max(0.0, self._until_told()) if untold else None
         flying = {begin.step.id for begin in self._flying.values()}
         crowded = self._place is not None or len(flying) >= self.world.per_plan or self._turns.awaited
         return self._flow.rest(now(), flying, crowded=bool(crowded))
