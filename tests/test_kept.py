@@ -260,3 +260,33 @@ def test_a_plan_changed_with_its_second_approval_says_that_nothing_more_was_call
     said = house.await_note("A.md", "Pending_Approval", "status: pending").read_text()
     assert "Nothing more was called" in said
     assert "Nothing was called" not in said
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize("answer", ["It happened", "It did not happen"])
+def test_what_became_of_a_call_that_is_no_part_of_the_plan_any_more_is_asked_and_answered_in_the_note(
+    project: Callable[..., Project], answer: str
+) -> None:
+    house = project()
+    house.set_servers({"stub": house.stub(), "other": house.stub(name="other")})
+    house.start()
+    lost = "id: gone\naction: stub.freeze\nwith: {}\ntimeout: 2s\n"
+    late = "id: late\naction: other.look\nwith: {text: far too long}\n"
+    out = "needs: [late]\naction: other.record\nwith: {text: '${{ steps.late.result.text }}'}\n"
+    text = plan(lost, late, out + "limits: size(with.text) < 5\n", front="mode: parallel")
+    house.approve(house.pending("A.md", text))
+    house.await_entry("returned")
+    again = house.await_note("A.md", "Pending_Approval", "status: pending")
+    items = again.read_text()
+    house.edit(again, items[items.index("1. [ ]") : items.index("2. [")], "")
+
+    asked = house.await_note("A.md", "Pending_Approval", "is no part of what the note says now")
+    house.await_note("A.md", "Pending_Approval", f"- [ ] {answer} (step gone)")
+    shown = len(house.entries("presented"))
+    house.edit(asked, f"- [ ] {answer} (step gone)", f"- [x] {answer} (step gone)")
+
+    resolved = house.await_entry("resolved", step="gone")
+    assert resolved.data["answer"] == answer.lower().replace("it ", "").replace(" ", "-")
+    eventually(lambda: len(house.entries("presented")) > shown, "the plan is shown as it is now")
+    house.await_note("A.md", "Pending_Approval", "status: pending")
+    assert [call["tool"] for call in house.calls()] == ["freeze"]

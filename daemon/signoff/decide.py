@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from signoff.errors import NoteError
 from signoff.gesture import REFUSING, NoteFacts, Stance, stance_on_live, stance_on_pending
-from signoff.model import FINAL, LIVE, Folder, PlanState, Status
+from signoff.model import FINAL, LIVE, Folder, PlanState, Status, StepStatus
 
 ACTIVE = frozenset({Folder.INBOX, Folder.PENDING, Folder.APPROVED})
 
@@ -186,6 +186,14 @@ def _on_pending(seen: Seen, plan: PlanState) -> Decision:
         return refused_by_person(facts)
     if facts.folder in {Folder.DONE, Folder.FAILED}:
         return Decision(Do.CANCEL, "refused-by-gesture", "The note was moved away before it was approved.")
+    if any(_is_unknown(plan, step) for step, _ in seen.answers):
+        return Decision(Do.RESOLVE)
+    return _on_waiting(seen, plan, stance)
+
+
+def _on_waiting(seen: Seen, plan: PlanState, stance: Stance) -> Decision:
+    """A pending plan that nobody refused."""
+    facts = seen.facts
     if seen.problem is not None:
         return ask(seen.problem)
     if not seen.is_plan:
@@ -210,6 +218,12 @@ def _on_pending(seen: Seen, plan: PlanState) -> Decision:
             Do.PRESENT, "refused-by-gesture", f"The status `{status}` in the note does not approve."
         )
     return Decision(Do.CLAIM) if stance is Stance.APPROVES else PROJECT
+
+
+def _is_unknown(plan: PlanState, step: str) -> bool:
+    """Is it not known what became of a call of the plan, so that a person may say it?"""
+    known = plan.steps.get(step)
+    return known is not None and known.status is StepStatus.UNKNOWN
 
 
 def refused_by_person(facts: NoteFacts) -> Decision:

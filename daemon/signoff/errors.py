@@ -58,6 +58,16 @@ class NoteError(SignoffError):
     code = "note-invalid"
 
 
+class CallLost(NoteError):
+    """A call whose outcome is unknown has no place in what a note says now: `step` is its id."""
+
+    code = "outcome-unknown"
+
+    def __init__(self, message: str, *, step: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.step = step
+
+
 class NoteChanged(SignoffError):
     """The note on disk is no longer what was read: read it again and redo."""
 

@@ -234,7 +234,7 @@ def read_signed(
         (
             expires <= now,
             "expired",
-            f"The signature was valid until {expires.astimezone(now.tzinfo):%Y-%m-%d %H:%M (%Z)}.",
+            f"The signature was valid until {ended}.",
         ),
     )
     for is_wrong, code, words in wrong:

@@ -9,7 +9,7 @@ from typing import Protocol
 from signoff.model import PlanState, Status
 from signoff.say.calls import shell_word
 from signoff.say.escape import LINKABLE, code, is_linkable, sentence
-from signoff.say.progress import progress
+from signoff.say.progress import progress, so_far
 from signoff.say.words import advice, moment, plural
 
 _ASKS = "a call was sent and no answer came. Open the note and tick what is true."
@@ -144,11 +144,11 @@ def _stopped(plan: PlanState) -> str:
 
 def _runs(plan: PlanState, at: Callable[[str], str]) -> str:
     until = f", next on {at(plan.until)}" if plan.until else ""
-    return f"{plan.status.value}, {progress(plan)} done{until}. {_why(plan)}".rstrip()
+    return f"{plan.status.value}, {so_far(plan)}{until}. {_why(plan)}".rstrip()
 
 
 def _why(plan: PlanState) -> str:
-    if not plan.reason:
+    if not plan.reason or (plan.status is Status.SCHEDULED and not plan.message):
         return ""
     return f"{sentence(plan.message, limit=200)} ({code(plan.reason)})".lstrip()
 

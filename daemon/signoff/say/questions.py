@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 
-from signoff.errors import SignoffError
+from signoff.errors import CallLost, SignoffError
 from signoff.model import Json, JsonObject, Status, StepState, StepStatus
 from signoff.say.arguments import show_arguments
 from signoff.say.block import callout, paragraphs
@@ -179,10 +179,18 @@ def question_section(error: SignoffError, *, begun: bool = False) -> str:
             f"{sentence(error.message)}{_place(error)} ({code(error.code)})",
         ),
         *_hint(error.hint or advice(error.code)),
+        *_boxes_for(error),
         *_mendable(error),
         "When you have corrected and saved the note, it is checked again.",
     ]
     return callout("bug", "Signoff: this plan needs a correction", lines)
+
+
+def _boxes_for(error: SignoffError) -> list[str]:
+    """Where it asks what became of a call: the two answers, to be ticked."""
+    if not isinstance(error, CallLost):
+        return []
+    return [tick_line(error.step, HAPPENED), tick_line(error.step, DID_NOT_HAPPEN), ""]
 
 
 def _place(error: SignoffError) -> str:
