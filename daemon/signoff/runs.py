@@ -413,9 +413,11 @@ class Runs:
         data: JsonObject = {"reason": refusal.code, "message": refusal.message}
         contents: tuple[bytes, ...] = ()
         if isinstance(refusal, OutsideLimits):
-            kept = sha256_hex(refusal.shown)
-            data["final"] = {"step": refusal.step, "sha256": refusal.arguments, "kept": kept}
-            contents = (refusal.shown,)
+            asked = (refusal, *refusal.others)
+            contents = tuple(each.shown for each in asked)
+            data["final"], *also = map(_final, asked)
+            if also:
+                data["also"] = also
         if refusal.code not in {"dependency-unmet", "authentication"}:
             await self._give_up(plan_id)
         if refusal.code == "dependency-unmet":
@@ -661,6 +663,11 @@ class Runs:
     def said(self, plan_id: str, step: str, line: str, text: str) -> None:
         """See `World.said`."""
         say_action(line, plan_id, step, self._parts.rules.redactor.text(text))
+
+
+def _final(outside: OutsideLimits) -> Json:
+    """What is recorded of one call outside its limits that a person is asked about."""
+    return {"step": outside.step, "sha256": outside.arguments, "kept": sha256_hex(outside.shown)}
 
 
 def _turn(plan: PlanState) -> tuple[int, str]:

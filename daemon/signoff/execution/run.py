@@ -20,12 +20,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import cast
 
 from loguru import logger
 
 from signoff.approval import ApprovedPlan, admit
-from signoff.errors import GateRefused, ServerAway, SignoffError
+from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution import landing
 from signoff.execution.events import Events, text_of
 from signoff.execution.outbox import Outbox
@@ -35,6 +36,7 @@ from signoff.execution.values import Values
 from signoff.execution.verifying import Verifying
 from signoff.execution.world import Begin, Ended, World, now, stamp
 from signoff.flow import Flow, is_verify, item_id, origin_id
+from signoff.graph import OPEN
 from signoff.model import Attempt, FrozenPlan, FrozenStep, StepStatus
 from signoff.plan import conditions
 
@@ -44,6 +46,10 @@ WORTH_TELLING = 1.0
 """Seconds; a plan that waits for longer says so in its note."""
 SOON = 0.5
 """Seconds; a run that was refused, and whose calls under way take longer, says so in its note."""
+MOST_TOGETHER = 50
+"""Calls outside their limits that a person is asked about at once; there may be more after them."""
+MOST_LOOKED_AT = 200
+"""Calls that are looked at for that."""
 DEFECT = "A defect of Signoff stood in the way."
 
 
@@ -344,6 +350,8 @@ class Run:
             begin = prepare(self.world, self._flow, self._values, step, approved)
             if begin is None:
                 self._skip(step, "condition-false", "Its condition is false.")
+        except OutsideLimits as outside:
+            self.refusal = self._with_all_outside(outside, cast("ApprovedPlan", approved))
         except GateRefused as refusal:
             self.refusal = refusal
         except SignoffError as error:
@@ -357,6 +365,33 @@ class Run:
         else:
             self._flow.mark(step.id, StepStatus.RUNNING)
         return begin
+
+    def _with_all_outside(self, first: OutsideLimits, approved: ApprovedPlan) -> OutsideLimits:
+        """A call outside its limits, with all others whose final values are known by now: one question."""
+        others: list[OutsideLimits] = []
+        for step in islice(self._known_calls(), MOST_LOOKED_AT):
+            if step.id == first.step:
+                continue
+            try:
+                prepare(self.world, self._flow, self._values, step, approved)
+            except OutsideLimits as other:
+                others.append(other)
+            except SignoffError:
+                continue  # that is told when it is its turn
+            if len(others) == MOST_TOGETHER - 1:
+                break
+        return first.together_with(others)
+
+    def _known_calls(self) -> Iterator[FrozenStep]:
+        """The calls that could be made now, with the open items of the lists that these belong to."""
+        seen: set[str] = set()
+        for step in list(self._flow.due(now(), {begin.step.id for begin in self._flying.values()})):
+            unfolded = self._to_unfold(step)
+            items = self._flow.members.get(origin_id(step.id), ())
+            for called in items or (() if unfolded else (step,)):
+                if called.id not in seen and self._flow.statuses[called.id] in OPEN:
+                    seen.add(called.id)
+                    yield called
 
     async def _ask_gate(self) -> ApprovedPlan | GateRefused:
         """What the gate says of the plan, all that it looks at read afresh."""

@@ -30,7 +30,8 @@ passed        at, missed: due times of a repeating plan up to `at` were missed, 
 step          status, reason, message, until: a step changed without a call
 resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
-returned      reason, message, final {step, sha256, kept (blob)}: back to the person; approvals are void
+returned      reason, message, final {step, sha256, kept (blob)}, also [the same of further calls]: back to
+              the person; approvals are void
 finished      status, reason, message
 code-used     code_step: a one-time code was taken from a note, and is used up
 refused       reason, message, path, copy: something was asked for and not done; `copy`: it was asked
@@ -454,10 +455,11 @@ def _waiting(plan: PlanState, entry: Entry) -> None:
 
 
 def _returned(plan: PlanState, entry: Entry) -> None:
-    final = entry.data.get("final")
+    final, also = entry.data.get("final"), entry.data.get("also")
     if isinstance(final, dict):  # what was outside its limits is what is asked for now
-        plan.exceptions[text_of(final, "step")] = text_of(final, "sha256")
-        plan.finals[text_of(final, "step")] = text_of(final, "kept")
+        for each in map(object_of, [final, *(also if isinstance(also, list) else [])]):
+            plan.exceptions[text_of(each, "step")] = text_of(each, "sha256")
+            plan.finals[text_of(each, "step")] = text_of(each, "kept")
     else:
         plan.exceptions.clear()
         plan.finals.clear()
