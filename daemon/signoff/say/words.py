@@ -42,6 +42,7 @@ ADVICE: dict[str, str] = {
     "defect": "Please report it with what logs/signoff.log says of it. Trying again does no harm.",
     "server-error": "It may have happened all the same. Look at the other end before you try again.",
     "server-unavailable": "See what is wrong with `signoff servers check`.",
+    "note-deleted": "Nothing to do. If the note comes back, the plan is shown for approval again.",
     "note-changed": "Nothing to do: the note was edited meanwhile and is read again.",
 }
 """What a person can do now, by reason code. Code spans in backticks; no other Markdown."""
