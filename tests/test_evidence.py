@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pyotp
 import pytest
@@ -151,3 +152,14 @@ def test_a_pasted_signature_is_the_statement_and_the_armour_below_it() -> None:
     assert split_signed("\n\n" + line.decode() + "\n" + ARMOUR + "\n") == (line, ARMOUR)
     assert split_signed(ARMOUR) is None
     assert split_signed(line.decode()) is None
+
+
+@pytest.mark.promise("1.5")
+def test_until_when_codes_are_not_looked_at_is_said_in_local_time() -> None:
+    codes = Codes(wrong=[NOW] * 30)
+    local = NOW.astimezone(ZoneInfo("Europe/Berlin"))
+    said = getattr(judge("123456", codes, local), "problem", None)
+    until = codes.closed_until(NOW)
+    assert said is not None
+    assert until is not None
+    assert f"{until[0].astimezone(ZoneInfo('Europe/Berlin')):%H:%M:%S} (CE" in said[1]

@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -65,7 +65,15 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "defect": lambda: ZeroDivisionError("a defect of ours"),
 }
 ASKS = ("asks", "asks-twice", "asks-in-vain", "takes-back", "suspends")
-CALLS = st.sampled_from(["done", "done", "done", "odd", *ERRORS, *ASKS])
+CALLS = st.sampled_from(["done", "done", "done", "odd", "too deep", *ERRORS, *ASKS])
+
+
+def deep(levels: int) -> Json:
+    """A value that is nested so deep that no encoder takes it."""
+    value: Json = 1
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 class FakeWorld:
@@ -236,7 +244,8 @@ class FakeWorld:
         if how in ERRORS:
             error = ERRORS[how]
             raise error()
-        return CallResult([], {"n": float("nan"), "big": 2**80} if how == "odd" else None, "ok")
+        structured = {"odd": {"n": float("nan"), "big": 2**80}, "too deep": {"n": deep(5000)}}
+        return CallResult([], cast("Json", structured.get(how)), "ok")
 
     def progressed(self, plan_id: str) -> None:
         pass
@@ -409,3 +418,49 @@ def test_a_result_is_kept_with_the_numbers_that_it_has(number: str) -> None:
     outbox.keep(json.loads(f'{{"structured": {{"n": [{number}, null]}}}}'))
     [kept] = outbox._contents
     assert repr(json.loads(kept)["structured"]["n"]) == repr([json.loads(number), None])
+
+
+@pytest.mark.promise("1.3")
+async def test_an_answer_that_cannot_be_kept_leaves_its_call_unknown_and_never_running() -> None:
+    world = FakeWorld(plan_of(2, "parallel", "stop"), ["too deep", "done"], [], [])
+    await Run("p", world).go()
+    classes = {event.step: event.data["class"] for event in world.recorded if event.event == "outcome"}
+    assert classes == {"s0": "unknown", "s1": "done"}
+    assert world.state.plans["p"].status is Status.UNKNOWN
+
+
+class Broken(FakeWorld):
+    """A world with a defect that shows while the first of its calls is under way."""
+
+    def line(self, server: str) -> Slots | None:
+        if self.in_flight:
+            raise ZeroDivisionError("a defect of ours")
+        return super().line(server)
+
+
+@pytest.mark.promise("1.3")
+async def test_a_defect_in_a_run_loses_no_outcome_of_a_call_under_way() -> None:
+    world = Broken(plan_of(2, "parallel", "stop"), ["asks-in-vain", "transient"], [], [])
+    with pytest.raises(ZeroDivisionError):
+        await Run("p", world).go()
+    assert [event.step for event in world.recorded if event.event == "outcome"] == ["s1", "s0"]
+    assert world.state.plans["p"].steps["s0"].status is StepStatus.DONE
+    assert [world.slots.take() for _ in range(3)] == [True, True, False], "a place was lost"
+
+
+class BrokenTerms(FakeWorld):
+    """A world that cannot say how one step is called."""
+
+    def terms(self, frozen: FrozenPlan, step: FrozenStep) -> CallTerms:
+        if step.id == "s0":
+            raise ZeroDivisionError("a defect of ours")
+        return super().terms(frozen, step)
+
+
+async def test_a_step_that_cannot_be_begun_for_a_defect_has_failed_and_keeps_no_place() -> None:
+    world = BrokenTerms(plan_of(2, "parallel", "continue"), [], [], [])
+    await Run("p", world).go()
+    state = world.state.plans["p"]
+    assert (state.steps["s0"].reason, state.steps["s1"].status) == ("defect", StepStatus.DONE)
+    assert world.made == [("s1", 1)]
+    assert [world.slots.take() for _ in range(3)] == [True, True, False], "a place was lost"

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import settings
@@ -549,3 +550,21 @@ History.TestCase.settings = settings(max_examples=400, stateful_step_count=50, d
 @pytest.mark.promise("1.1")
 class TestNoHistoryLetsACallThroughThatNobodyApproved(History.TestCase):  # type: ignore[misc]
     """Every random history keeps the promise."""
+
+
+@pytest.mark.promise("1.5")
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (facts(waiting(expires=PAST), note()), "The plan expired on 2026-11-21 12:00 (Europe/Berlin)."),
+        (
+            facts(running(approvals=[approval(expires=PAST)]), LIVE_NOTE),
+            "The approval by ana ended on 2026-11-21 12:00 (Europe/Berlin).",
+        ),
+    ],
+)
+def test_a_time_at_which_something_ended_is_said_as_a_person_has_it(said: Facts, words: str) -> None:
+    said = replace(said, zone=ZoneInfo("Europe/Berlin"))
+    with pytest.raises(GateRefused) as refusal:
+        (admit if said.plan is not None and said.plan.status in LIVE else claim)(said)
+    assert refusal.value.message == words

@@ -231,3 +231,62 @@ def test_a_failed_note_that_a_sync_tool_moves_by_copying_and_deleting_is_shown_a
     shown = house.await_note("A.md", "Pending_Approval", "status: pending")
 
     assert "**Done already, not called again:** Step 1." in shown.read_text()
+
+
+@pytest.mark.promise("1.5")
+def test_a_plan_that_called_something_and_needs_mending_now_does_not_say_that_nothing_was_called(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    note = failed(house, "A.md", plan(record("a"), "action: stub.fail\nwith: {text: broken}\n"))
+    text = note.read_text().replace("action: stub.fail", "action: stub.nosuchtool")
+    (house.vault / "Inbox" / "A.md").write_text(text)
+    note.unlink()
+    asked = house.await_note("A.md", "Inbox", "status: draft").read_text()
+    assert "This note is not ready for approval as it is now. Nothing more was called." in asked
+
+
+@pytest.mark.promise("1.5")
+def test_a_plan_changed_with_its_second_approval_says_that_nothing_more_was_called(
+    project: Callable[..., Project],
+) -> None:
+    house = project().start()
+    note = failed(house, "A.md", plan(record("a"), "action: stub.fail\nwith: {text: broken}\n"))
+    shown = shown_again(house, note)
+    presented = len(house.entries("presented"))
+    text = shown.read_text().replace("text: broken", "text: other")
+    shown.write_text(text.replace("status: pending", "status: approved"))
+    eventually(lambda: len(house.entries("presented")) > presented, "it is shown anew")
+    said = house.await_note("A.md", "Pending_Approval", "status: pending").read_text()
+    assert "Nothing more was called" in said
+    assert "Nothing was called" not in said
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize("answer", ["It happened", "It did not happen"])
+def test_what_became_of_a_call_that_is_no_part_of_the_plan_any_more_is_asked_and_answered_in_the_note(
+    project: Callable[..., Project], answer: str
+) -> None:
+    house = project()
+    house.set_servers({"stub": house.stub(), "other": house.stub(name="other")})
+    house.start()
+    lost = "id: gone\naction: stub.freeze\nwith: {}\ntimeout: 2s\n"
+    late = "id: late\naction: other.look\nwith: {text: far too long}\n"
+    out = "needs: [late]\naction: other.record\nwith: {text: '${{ steps.late.result.text }}'}\n"
+    text = plan(lost, late, out + "limits: size(with.text) < 5\n", front="mode: parallel")
+    house.approve(house.pending("A.md", text))
+    house.await_entry("returned")
+    again = house.await_note("A.md", "Pending_Approval", "status: pending")
+    items = again.read_text()
+    house.edit(again, items[items.index("1. [ ]") : items.index("2. [")], "")
+
+    asked = house.await_note("A.md", "Pending_Approval", "is no part of what the note says now")
+    house.await_note("A.md", "Pending_Approval", f"- [ ] {answer} (step gone)")
+    shown = len(house.entries("presented"))
+    house.edit(asked, f"- [ ] {answer} (step gone)", f"- [x] {answer} (step gone)")
+
+    resolved = house.await_entry("resolved", step="gone")
+    assert resolved.data["answer"] == answer.lower().replace("it ", "").replace(" ", "-")
+    eventually(lambda: len(house.entries("presented")) > shown, "the plan is shown as it is now")
+    house.await_note("A.md", "Pending_Approval", "status: pending")
+    assert [call["tool"] for call in house.calls()] == ["freeze"]

@@ -393,3 +393,51 @@ def test_arguments_filled_in_from_results_must_fit_the_tool_before_it_is_called(
     assert [call["tool"] for call in house.calls()] == ["structured"]
     assert known(house, "A.md").steps["step-2"].reason == "argument-invalid"
     assert "count" in failed.read_text()
+
+
+def nested(levels: int) -> str:
+    """A result whose structure is nested so deep."""
+    structure = "[" * levels + "]" * levels
+    return f'{{"content": [{{"type": "text", "text": "ok"}}], "structuredContent": {{"v": {structure}}}}}'
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize("last", [(), ("--last",)], ids=["its number first", "its number last"])
+def test_an_answer_nested_too_deep_to_be_read_is_unknown_at_once_and_never_awaited(
+    project: Callable[..., Project], last: tuple[str, ...]
+) -> None:
+    house = project()
+    (house.root / "raw.json").write_text(nested(600))
+    odd = [str(STUB.with_name("odd.py")), "--raw", str(house.root / "raw.json"), *last]
+    house.set_servers({"odd": {"command": sys.executable, "args": odd}})
+    house.start()
+    approved(house, "Deep.md", "action: odd.do\nwith: {}\n")  # whose time is longer than anybody waits here
+    note = house.await_note("Deep.md", "Failed", "status: unknown")
+    assert house.entries("outcome")[0].data["reason"] == "answer-unreadable"
+    assert "its answer cannot be read; it most likely acted" in note.read_text()
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize(
+    "structure",
+    [
+        '{"v": ' + "[" * 190 + "]" * 190 + "}",
+        '{"' + "k" * 1_000_000 + '": 1}',
+        json.dumps({"v": list(range(100_000))}),
+        '{"v": "half a \\ud83d", "\\udc00": 1}',
+    ],
+    ids=["deep", "a key of a million characters", "a hundred thousand items", "half a character"],
+)
+def test_an_answer_that_is_large_or_odd_but_can_be_read_is_kept_and_flows_on(
+    project: Callable[..., Project], structure: str
+) -> None:
+    house = project()
+    content = '[{"type": "text", "text": "half a \\ud83d"}]'
+    (house.root / "raw.json").write_text(f'{{"content": {content}, "structuredContent": {structure}}}')
+    odd = [str(STUB.with_name("odd.py")), "--raw", str(house.root / "raw.json")]
+    house.set_servers({"odd": {"command": sys.executable, "args": odd}})
+    house.start()
+    again = "action: odd.do\nwith: {v: '${{ steps.a.result }}'}\n"
+    approved(house, "Large.md", "id: a\naction: odd.do\nwith: {}\n", again)
+    house.await_note("Large.md", "Done", "status: done")
+    assert [entry.data["class"] for entry in house.entries("outcome")] == ["done", "done"]

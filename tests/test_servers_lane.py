@@ -259,3 +259,15 @@ async def test_progress_reaches_the_call_it_is_about_and_a_listener_that_fails_h
     wire.lane.takes(line(wire.answer(wire.requests[0])))
     await call
     assert told == [(1.0, 2.0, "half")]
+
+
+@pytest.mark.promise("7")
+async def test_an_answer_nested_too_deep_to_be_read_ends_its_own_call_at_once():
+    wire = Wire()
+    first, second = await wire.asked(2)
+    deep = b'{"jsonrpc": "2.0", "id": %d, "result": {"content": [], "v": %s}}'
+    assert wire.lane.takes(deep % (wire.requests[1]["id"], b"[" * 600 + b"]" * 600))
+    with pytest.raises(ValueError, match="cannot be read"):
+        await second
+    wire.lane.takes(line(wire.answer(wire.requests[0])))
+    assert (await first)["n"] == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification
 
-from signoff.servers.lines import Inbox, LineSplitter, LineTooLongError, parse
+from signoff.servers.lines import Inbox, LineSplitter, LineTooLongError, answer_id, parse
 
 
 @given(st.lists(st.binary(max_size=20)), st.lists(st.integers(0, 200)))
@@ -71,3 +71,32 @@ async def test_a_reader_that_gives_up_leaves_the_inbox_usable():
             await inbox.receive()
     inbox.put(message(3))
     assert json.loads((await inbox.receive()).message.model_dump_json())["method"] == "n/3"
+
+
+DEEP = b"[" * 600 + b"]" * 600
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        (b'{"jsonrpc": "2.0", "id": 7, "result": {"id": 3, "v": %s}}', 7),
+        (b'{"result": {"id": 3, "v": %s}, "id": "7", "jsonrpc": "2.0"}', 7),
+        (b'{"result": {"text": "\\"id\\": 5, [", "v": %s}, "id": 7}', 7),
+        (b'{"id": 7, "method": "elicitation/create", "params": %s}', None),
+        (b'{"id": null, "result": %s}', None),
+        (b'{"id": 7, "params": %s}', None),
+        (b'{"id": 7, "result": %s', None),
+        (b'[{"id": 7, "result": %s}]', None),
+    ],
+)
+def test_an_answer_nested_too_deep_to_be_read_still_says_whom_it_answers(line, number):
+    found = parse(line % DEEP)
+    assert answer_id(line % DEEP) == number
+    assert (found is None) == (number is None)
+    if found is not None:
+        assert (found.message.id, found.message.error.code) == (number, -32700)
+
+
+@given(st.binary(max_size=200))
+def test_looking_whom_a_line_answers_never_raises(line):
+    assert answer_id(line) is None or b"id" in line

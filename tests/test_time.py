@@ -179,7 +179,12 @@ def test_a_run_tells_when_its_plan_was_approved_and_the_plan_at_its_end_what_run
     given = f"That plan was approved by `ana` by editing the note on {on:%Y-%m-%d %H:%M} (Europe/Berlin)"
     assert given in section(run)
     assert house.front(run)["occurrence_of"] == "[[R&D – report]]"
-    house.await_note("R&D – report.md", "Approved", f"[[{run.stem}]]")
+    stands = house.await_note("R&D – report.md", "Approved", f"[[{run.stem}]]")
+    assert "| in every run |" in section(stands)
+    assert "progress" not in house.front(stands)
+    listed = (house.vault / "Dashboard.md").read_text
+    eventually(lambda: "scheduled, 1 run so far, next on" in listed(), "the dashboard says how many")
+    assert "scheduled, 0/1" not in listed()
     house.edit(parent, "status: scheduled", "status: rejected")
     ended = section(house.await_note("R&D – report.md", "Rejected", "status: rejected"))
     assert f"It had 1 run; the latest: [[{run.stem}]]." in ended

@@ -230,13 +230,12 @@ def test_every_value_that_an_approval_lets_go_outside_its_limits_is_shown_when_i
         "with:\n  text: ${{ item }}\n"
     )
     house.approve(house.pending("Items.md", plan(items, front="id: items\nmode: parallel")))
-    for found in (["three"], ["three", "fifteen"]):
-        house.await_note("Items.md", "Pending_Approval", f"`{json.dumps(found[-1])}`")
-        note = house.await_note("Items.md", "Pending_Approval", "status: pending")
-        assert [asked["arguments"]["text"] for asked in finals(house, note)] == found
-        assert "1 step will run" in section(note)
-        assert "done already" not in section(note)
-        house.approve(note)
+    house.await_note("Items.md", "Pending_Approval", '`"three"`')
+    note = house.await_note("Items.md", "Pending_Approval", "status: pending")
+    assert [asked["arguments"]["text"] for asked in finals(house, note)] == ["three", "fifteen"]
+    assert "1 step will run" in section(note)
+    assert "done already" not in section(note)
+    house.approve(note)
     house.await_note("Items.md", "Done", "status: done")
     assert sorted(texts(house)) == ["fifteen", "one", "three"]
 
@@ -432,3 +431,44 @@ def test_whole_numbers_of_any_size_reach_the_next_tool_as_they_are_also_after_a_
     house.await_note("Big.md", "Done", "status: done")
     got = [call["arguments"]["ids"] for call in house.calls() if call["tool"] == "any"]
     assert [[repr(number) for number in ids] for ids in got] == [[repr(number) for number in numbers]] * 2
+
+
+@pytest.mark.promise("7")
+@pytest.mark.parametrize("mode", ["sequential", "parallel"])
+def test_all_items_outside_their_limits_are_asked_about_in_one_approval_that_shows_them_in_full(
+    project: Callable[..., Project], mode: str
+) -> None:
+    house = project().start()
+    first = "id: a\naction: stub.look\nwith: {text: far too long}\n"
+    listed = ", ".join(f"'${{{{ steps.a.result.text }}}} {number}'" for number in range(12))
+    each = (
+        f"id: e\nneeds: [a]\nfor_each: [ok, {listed}]\naction: stub.record\n"
+        "with: {text: '${{ item }}'}\nlimits: size(with.text) < 5\n"
+    )
+    other = (
+        "id: o\nneeds: [a]\naction: stub.record\nwith: {text: '${{ steps.a.result.text }} other'}\n"
+        "limits: size(with.text) < 5\n"
+    )
+    house.approve(house.pending("Many.md", plan(first, each, other, front=f"mode: {mode}\nid: many")))
+    house.await_entry("returned", reason="limits-violated")
+    note = house.await_note("Many.md", "Pending_Approval", "status: pending")
+    items = [f"ok: far too long {number}" for number in range(12)]
+    known = items if mode == "sequential" else [*items, "ok: far too long other"]
+    told = section(note)
+    assert f"{len(known)} calls are outside their limits." in told
+    for text in known:
+        assert f'| `stub.record` | `text` = `"{text}"` |' in told
+    asked = json.loads(house.signoff("show", "many", "--json").stdout)["final"]
+    assert sorted(final["arguments"]["text"] for final in asked) == sorted(known)
+    assert set(texts(house)) <= {"far too long", "ok"}
+
+    house.approve(note)
+
+    if mode == "sequential":
+        eventually(lambda: len(house.entries("returned")) == 2, "the step after it was not known by then")
+        assert texts(house) == ["far too long", "ok", *items]
+        again = house.await_note("Many.md", "Pending_Approval", "status: pending")
+        assert "far too long other" in section(again).split("waiting for your approval")[0]
+        house.approve(again)
+    house.await_note("Many.md", "Done", "status: done")
+    assert sorted(texts(house)) == sorted(["far too long", "ok", *items, "ok: far too long other"])

@@ -80,3 +80,23 @@ async def test_a_server_that_comes_back_while_it_is_put_down_as_away_is_not_wait
         async with asyncio.timeout(10):
             while not parts.servers.called:
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.promise("1.5")
+async def test_a_plan_that_a_defect_of_ours_stops_says_so_and_is_not_left_as_if_it_ran(tmp_path):
+    async with reconciler(tmp_path) as made:
+        parts = made._parts
+        save(tmp_path / "vault" / "Inbox" / "plan.md", NOTE)
+        await made.consider("Inbox/plan.md")
+        parts.servers.defect = True
+        note = tmp_path / "vault" / "Pending_Approval" / "plan.md"
+        save(note, note.read_text().replace("status: pending", "status: approved"))
+        await made.consider("Pending_Approval/plan.md")
+        failed = tmp_path / "vault" / "Failed" / "plan.md"
+        async with asyncio.timeout(10):
+            while not failed.exists():
+                await asyncio.sleep(0.01)
+
+        assert parts.servers.called == 0
+        assert "A defect of Signoff stood in the way. (`defect`)" in failed.read_text()
+        assert "**Done:** nothing." in failed.read_text()

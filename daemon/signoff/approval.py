@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from signoff.dependencies import Dependency, unmet
@@ -23,6 +23,7 @@ from signoff.errors import GateRefused
 from signoff.evidence import Evidence
 from signoff.gesture import NoteFacts, Stance, kind_of_gesture, stance_on_live, stance_on_pending
 from signoff.model import LIVE, Approval, Call, FrozenPlan, Method, PlanState, Requirement, Status
+from signoff.say.words import moment
 
 
 class Approver(Protocol):
@@ -53,6 +54,7 @@ class Facts:
         now: with a zone; never earlier than the ledger's latest time.
         evidence: what this approval rests on; an edit of the note where nothing else is given.
         by: the approver named by a command; None where the note itself is the gesture.
+        zone: in which times are said.
     """
 
     plan: PlanState | None
@@ -66,6 +68,7 @@ class Facts:
     dependencies: Sequence[Dependency] = ()
     evidence: Evidence = field(default_factory=Evidence)
     by: str | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,13 +374,14 @@ def _not_denied(facts: Facts) -> None:
 def _not_expired(facts: Facts) -> None:
     for given in counted_approvals(facts):
         if datetime.fromisoformat(given.expires) <= facts.now:
-            raise GateRefused(f"The approval by {given.approver} ended at {given.expires}.", code="expired")
+            ended = moment(given.expires, facts.zone)
+            raise GateRefused(f"The approval by {given.approver} ended on {ended}.", code="expired")
 
 
 def _note_not_expired(facts: Facts) -> None:
     plan = facts.plan
     if plan is not None and plan.expires and datetime.fromisoformat(plan.expires) <= facts.now:
-        raise GateRefused(f"The plan expired at {plan.expires}.", code="expired")
+        raise GateRefused(f"The plan expired on {moment(plan.expires, facts.zone)}.", code="expired")
 
 
 def _dependencies_met(facts: Facts) -> None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from signoff.errors import NoteError
 from signoff.gesture import REFUSING, NoteFacts, Stance, stance_on_live, stance_on_pending
-from signoff.model import FINAL, LIVE, Folder, PlanState, Status
+from signoff.model import FINAL, LIVE, Folder, PlanState, Status, StepStatus
 
 ACTIVE = frozenset({Folder.INBOX, Folder.PENDING, Folder.APPROVED})
 
@@ -77,6 +77,7 @@ class Known:
         path: where its note was last seen.
         home: what the folder of that path is for; None where it is not known.
         original_elsewhere: another note, at that path, still carries the id.
+        deleted: it was withdrawn, since there was no note of it any more.
     """
 
     status: Status | None = None
@@ -84,6 +85,7 @@ class Known:
     path: str | None = None
     home: Folder | None = None
     original_elsewhere: bool = False
+    deleted: bool = False
 
     def taken_from(self, folder: Folder, facts: NoteFacts) -> bool:
         """Has a person taken the note out of this folder, where it lay, to one where plans are looked at?"""
@@ -153,7 +155,7 @@ def _on_new(seen: Seen) -> Decision:
             Do.FREEZE,
             "not-presented",
             "It arrived already approved. An approval counts only after the preview was shown, "
-            "so it is shown now and nothing was called.",
+            "so it is shown now, and nothing was called for it.",
         )
     return Decision(Do.FREEZE)
 
@@ -164,7 +166,7 @@ def _on_copy(seen: Seen, status: Status) -> Decision:
     if status in FINAL or status in {Status.FAILED, Status.UNKNOWN}:
         error = NoteError(
             f"This is a copy of a plan that is {status.value} already. Its approval has been used: "
-            "nothing was called.",
+            "nothing was called for this copy.",
             code="consumed",
             hint="To make it a plan of its own, delete its line `id:` and move it to the inbox.",
         )
@@ -184,16 +186,26 @@ def _on_pending(seen: Seen, plan: PlanState) -> Decision:
         return refused_by_person(facts)
     if facts.folder in {Folder.DONE, Folder.FAILED}:
         return Decision(Do.CANCEL, "refused-by-gesture", "The note was moved away before it was approved.")
+    if any(_is_unknown(plan, step) for step, _ in seen.answers):
+        return Decision(Do.RESOLVE)
+    return _on_waiting(seen, plan, stance)
+
+
+def _on_waiting(seen: Seen, plan: PlanState, stance: Stance) -> Decision:
+    """A pending plan that nobody refused."""
+    facts = seen.facts
     if seen.problem is not None:
         return ask(seen.problem)
     if not seen.is_plan:
         return ask(NoteError("This note no longer asks for any action.", code="no-action"))
     if facts.digest != plan.digest:
         if stance is Stance.APPROVES and plan.presented:
+            more = "more " if plan.has_begun else ""
             return Decision(
                 Do.FREEZE,
                 "digest-changed",
-                "The plan was changed after it was shown for approval. Nothing was called; it is shown anew.",
+                "The plan was changed after it was shown for approval. "
+                f"Nothing {more}was called; it is shown anew.",
             )
         return Decision(Do.FREEZE)
     if stance is Stance.SILENT and facts.expires_at != plan.expires:
@@ -206,6 +218,12 @@ def _on_pending(seen: Seen, plan: PlanState) -> Decision:
             Do.PRESENT, "refused-by-gesture", f"The status `{status}` in the note does not approve."
         )
     return Decision(Do.CLAIM) if stance is Stance.APPROVES else PROJECT
+
+
+def _is_unknown(plan: PlanState, step: str) -> bool:
+    """Is it not known what became of a call of the plan, so that a person may say it?"""
+    known = plan.steps.get(step)
+    return known is not None and known.status is StepStatus.UNKNOWN
 
 
 def refused_by_person(facts: NoteFacts) -> Decision:
@@ -262,7 +280,7 @@ def _on_stopped(seen: Seen, known: Known, plan: PlanState) -> Decision:
         return ask(seen.problem) if seen.problem is not None else Decision(Do.RETRY)
     if facts.gesture.status == "approved" and known.home is Folder.FAILED:
         return Decision(
-            Do.PROJECT, "consumed", "The approval of this plan has been used; nothing was called."
+            Do.PROJECT, "consumed", "The approval of this plan has been used; nothing more was called."
         )
     return PROJECT
 
@@ -270,6 +288,8 @@ def _on_stopped(seen: Seen, known: Known, plan: PlanState) -> Decision:
 def _on_final(seen: Seen, known: Known) -> Decision:
     """A plan that ended for good; until its note lies where it belongs, it says nothing new."""
     facts = seen.facts
+    if known.deleted and facts.folder in ACTIVE:
+        return _on_new(seen)  # a sync tool or an undo brought it back: it is shown anew
     if known.status is not Status.DONE:
         refused = REFUSING - {str(known.status)}
         if not known.taken_from(Folder.REJECTED, facts) or facts.gesture.status in refused:
@@ -280,7 +300,7 @@ def _on_final(seen: Seen, known: Known) -> Decision:
         return Decision(
             Do.PROJECT,
             "consumed",
-            "This plan has run. Its approval has been used: nothing was called. To run it again as a new "
-            "plan, copy it to the inbox without its `id` line.",
+            "This plan has run. Its approval has been used: nothing was called again. To run it again as a "
+            "new plan, copy it to the inbox without its `id` line.",
         )
     return PROJECT

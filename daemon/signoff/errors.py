@@ -8,6 +8,8 @@ they come in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class SignoffError(Exception):
     """Something a person must be told.
@@ -56,6 +58,16 @@ class NoteError(SignoffError):
     """A note looks like a plan but is wrong or incomplete: it stays a draft with this question."""
 
     code = "note-invalid"
+
+
+class CallLost(NoteError):
+    """A call whose outcome is unknown has no place in what a note says now: `step` is its id."""
+
+    code = "outcome-unknown"
+
+    def __init__(self, message: str, *, step: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.step = step
 
 
 class NoteChanged(SignoffError):
@@ -113,15 +125,26 @@ class OutsideLimits(GateRefused):
         step: whose call it is.
         arguments: SHA-256 of the final arguments, in canonical JSON.
         shown: `call` and `arguments` as a person is to approve them: in full, without secrets; in JSON.
+        others: the same of further calls, about which the person is asked together with this one.
     """
 
     code = "limits-violated"
+    others: tuple[OutsideLimits, ...] = ()
 
     def __init__(self, message: str, *, step: str, arguments: str, shown: bytes) -> None:
         super().__init__(message)
         self.step = step
         self.arguments = arguments
         self.shown = shown
+
+    def together_with(self, others: Sequence[OutsideLimits]) -> OutsideLimits:
+        """This call and others, in one question."""
+        if not others:
+            return self
+        message = f"{len(others) + 1} calls are outside their limits. {self.message}"
+        found = OutsideLimits(message, step=self.step, arguments=self.arguments, shown=self.shown)
+        found.others = tuple(others)
+        return found
 
 
 class ServerAway(SignoffError):

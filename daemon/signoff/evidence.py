@@ -115,14 +115,14 @@ def read_code(
     Args:
         typed: as in the note; blanks and hyphens do not matter, nor leading zeros that were lost.
         secrets: by approver, in Base32.
-        now: with a zone.
+        now: with the zone in which times are said.
         window: seconds for which a code is accepted after its time.
         codes: what has been used, and how often somebody guessed.
     """
     closed = codes.closed_until(now)
     if closed is not None:
         until, code = closed
-        when = until.astimezone(UTC).strftime("%H:%M:%S UTC")
+        when = f"{until.astimezone(now.tzinfo):%H:%M:%S (%Z)}"
         return invalid(Method.CODE, code, f"After too many wrong codes, none is looked at until {when}.")
     digits = re.sub(r"[\s-]", "", typed)
     if not _CODE.fullmatch(digits):
@@ -200,7 +200,7 @@ def read_signed(
         signed: the bytes that were signed.
         approver: whose key signed them.
         plan, digest: what is to be approved.
-        now: with a zone.
+        now: with the zone in which times are said.
         nonces: those that have been used.
         about: what an answer must be about; None for an approval.
     """
@@ -212,6 +212,7 @@ def read_signed(
         nonce = str(said["nonce"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         known, said, nonce, expires = False, {}, "", now
+    ended = f"{expires.astimezone(now.tzinfo):%Y-%m-%d %H:%M (%Z)}"
     wrong: Sequence[tuple[bool, str, str]] = (
         (not known or not _NONCE.fullmatch(nonce), "evidence-invalid", _NOT_IT[about is not None]),
         (
@@ -230,7 +231,11 @@ def read_signed(
             "The signature is for another content of this plan.",
         ),
         (nonce in nonces, "evidence-replayed", "This signature has been used already."),
-        (expires <= now, "expired", f"The signature was valid until {said.get('expires')}."),
+        (
+            expires <= now,
+            "expired",
+            f"The signature was valid until {ended}.",
+        ),
     )
     for is_wrong, code, words in wrong:
         if is_wrong:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from signoff.canonical import canonical
-from signoff.errors import NoteError
+from signoff.errors import CallLost
 from signoff.flow import is_follow_up, is_undo, is_verify, item_id, origin_id, taken_back
 from signoff.model import (
     FrozenPlan,
@@ -93,7 +93,7 @@ class Kept:
         """No call whose outcome is unknown is lost.
 
         Raises:
-            NoteError: `outcome-unknown`; there is no place for it in the new content.
+            CallLost: there is no place for it in the new content.
         """
         asked = {known.id for known in self._before.steps.values() if known.status is StepStatus.UNKNOWN}
         asked = {called for called in asked if not is_verify(called)}
@@ -107,11 +107,12 @@ class Kept:
         lost = next((known for known in self._before.steps.values() if known.id in asked - placed), None)
         if lost is not None:
             say = f"signoff resolve {self._before.id} {lost.id}"
-            raise NoteError(
+            raise CallLost(
                 f"It is not known whether `{lost.call}` happened ({lost.name}), and that call is no part of "
                 "what the note says now.",
-                code="outcome-unknown",
-                hint=f"Look at the other end, then run `{say} happened` or `{say} did-not-happen`.",
+                step=lost.id,
+                hint=f"Look at the other end, then tick what is true. Or run `{say} happened` or "
+                f"`{say} did-not-happen`.",
             )
 
     # ------------------------------------------------------------ which steps stay

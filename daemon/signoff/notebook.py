@@ -5,6 +5,7 @@ Nothing here is truth. If a file is gone or wrong, it is made anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -29,8 +30,11 @@ class Notebook:
         history: how the servers were over time.
     """
 
-    def __init__(self, parts: Parts, pool: ServerPool, places: Places) -> None:
+    def __init__(
+        self, parts: Parts, pool: ServerPool, places: Places, is_lost: Callable[[str], bool]
+    ) -> None:
         self._parts = parts
+        self._is_lost = is_lost
         self._pool = pool
         self._places = places
         self._basis: object = None
@@ -40,12 +44,14 @@ class Notebook:
     def dashboard(self) -> bytes | None:
         """What `Dashboard.md` should say now; None where nothing has happened since it was last asked."""
         health = self._pool.health()
-        basis = (self._parts.state.sequence, tuple((name, str(each.status)) for name, each in health.items()))
+        lost = frozenset(filter(self._is_lost, self._parts.state.plans))
+        servers = tuple((name, str(each.status)) for name, each in health.items())
+        basis = (self._parts.state.sequence, servers, lost)
         if basis == self._basis:
             return None
         self._basis = basis
         plans = [*self._parts.state.plans.values(), *self._parts.state.recent]
-        return dashboard(plans, health, datetime.now(get_localzone() or UTC)).encode()
+        return dashboard(plans, health, datetime.now(get_localzone() or UTC), lost).encode()
 
     def write_dashboard(self, text: bytes) -> None:
         """Write the dashboard where it says something new; a person's own file of that name is left alone."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tzlocal import get_localzone
+
 from signoff import observe
 from signoff.approval import Facts
 from signoff.dependencies import Dependency
@@ -317,6 +319,7 @@ class Presence:
             now=self.now(),
             evidence=evidence or Evidence(),
             by=by,
+            zone=get_localzone() or UTC,
         )
 
     def _dependency(self, name: str) -> Dependency:

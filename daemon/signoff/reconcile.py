@@ -8,6 +8,7 @@ changes nothing, so a hint may come too often or too late.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from loguru import logger
@@ -17,6 +18,7 @@ from signoff.decide import Known, decide
 from signoff.deeds import COPY_CODES, Deeds
 from signoff.errors import LedgerError, NoteError, SignoffError, UnsafeFile
 from signoff.ledger.entry import Entry
+from signoff.ledger.frozen import NOTE_DELETED
 from signoff.model import LIVE, PlanState, Status
 from signoff.note.splice import section_of
 from signoff.parts import Parts
@@ -43,6 +45,9 @@ LOOKS = 1024
 """Notes looked at at the same time; each costs a few reads and a timer."""
 MOVED_WITHIN = 1.0
 """Seconds in which a note that is gone from one place is expected at another."""
+DELETED_AFTER = 60.0
+"""Seconds in which a note that waits for approval may come back: sync tools move in two steps."""
+DELETED = "Its note was deleted while it waited for approval."
 UNREADABLE_AGAIN = 10.0
 """Seconds after which a file that may not be read is tried again: permissions change without a trace."""
 
@@ -61,6 +66,7 @@ class Reconciler:
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._deleted: dict[str, asyncio.TimerHandle] = {}
         self._refused: set[str] = set()
         self._at_once = asyncio.Semaphore(LOOKS)
         self.closing = False
@@ -92,6 +98,8 @@ class Reconciler:
         self.presence.carry(path, plan_id)
         if lost:
             self.runs.look_at_dependents(plan_id)
+            if plan_id in self._deleted:
+                self._deleted.pop(plan_id).cancel()
 
     def _is_unknown(self, path: str) -> bool:
         known = (self.presence.ids, self.presence.stamps, self.deeds.asked, self._refused)
@@ -278,6 +286,7 @@ class Reconciler:
             path=recorded,
             home=self._parts.vault.kind_of(recorded) if recorded else None,
             original_elsewhere=last is not None and last != path and self._carries(last, plan_id),
+            deleted=state.is_deleted(plan_id),
         )
 
     def _carries(self, path: str, plan_id: str) -> bool:
@@ -314,6 +323,26 @@ class Reconciler:
             self.runs.inquiries.drop(plan_id)
             self.runs.start(plan_id, asleep=False)  # the gate sees that there is no note
             self.runs.look_at_dependents(plan_id)
+            if self._parts.state.status(plan_id) is Status.PENDING and plan_id not in self._deleted:
+                later = asyncio.get_running_loop().call_later(DELETED_AFTER, self._stays_gone, plan_id)
+                self._deleted[plan_id] = later
+
+    def _stays_gone(self, plan_id: str) -> None:
+        self._deleted.pop(plan_id, None)
+        if not self.closing:
+            asyncio.ensure_future(self._withdraw(plan_id))  # noqa: RUF006  what fails is met again at the next start
+
+    async def withdraw_deleted(self) -> None:
+        """Withdraw the plans that wait for approval and whose notes are gone, without waiting any longer."""
+        for plan in list(self._parts.state.plans.values()):
+            await self._withdraw(plan.id)
+
+    async def _withdraw(self, plan_id: str) -> None:
+        """To delete the note of a plan that waits for approval is to withdraw it, unless it comes back."""
+        async with self.lock(plan_id):
+            if self._parts.state.status(plan_id) is Status.PENDING and self.presence.is_lost(plan_id):
+                with contextlib.suppress(LedgerError):
+                    await self.deeds.end(plan_id, Status.CANCELLED, NOTE_DELETED, DELETED)
 
     async def _refuse_file(self, path: str, error: UnsafeFile) -> None:
         """Say once that this is no file to be read; look again later where that may change by itself."""

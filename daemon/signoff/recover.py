@@ -27,6 +27,7 @@ def interrupted(
     plans: Iterable[PlanState],
     repeatable: Callable[[PlanState, StepState, Attempt], bool],
     kept: Callable[[str], bool] = lambda _: False,
+    message: str = "",
 ) -> list[Event]:
     """The outcomes to record for calls that were intended and never ended.
 
@@ -35,6 +36,7 @@ def interrupted(
         repeatable: whether a step's interrupted call may be made twice without harm.
         kept: whether all that it takes to resume a suspended call is there, by its hash; such a call
             has not ended.
+        message: why, where it is not that the daemon was stopped.
     """
     events: list[Event] = []
     for plan in plans:
@@ -42,7 +44,7 @@ def interrupted(
             for attempt in step.attempts:
                 if attempt.outcome is None and not (step.suspended and kept(step.suspended)):
                     again = repeatable(plan, step, attempt)
-                    events.append(_unknown(plan, step, attempt, again=again))
+                    events.append(_unknown(plan, step, attempt, again=again, message=message))
     return events
 
 
@@ -64,12 +66,12 @@ def given_up(plan: PlanState) -> list[Event]:
     ]
 
 
-def _unknown(plan: PlanState, step: StepState, attempt: Attempt, *, again: bool) -> Event:
+def _unknown(plan: PlanState, step: StepState, attempt: Attempt, *, again: bool, message: str) -> Event:
     asked = any(question.attempt == attempt.number for question in step.open_questions)
     data: JsonObject = {
         "class": OutcomeClass.UNKNOWN.value,
         "reason": "outcome-unknown",
-        "message": ASKED if asked else INTERRUPTED,
+        "message": message or (ASKED if asked else INTERRUPTED),
         "interrupted": True,
     }
     if again:

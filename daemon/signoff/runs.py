@@ -35,6 +35,7 @@ from signoff.errors import (
     SignoffError,
 )
 from signoff.execution import CallTerms, Run
+from signoff.execution.run import DEFECT
 from signoff.execution.world import Person
 from signoff.flow import is_verify, origin_id
 from signoff.inquiries import Inquiries
@@ -54,6 +55,7 @@ from signoff.model import (
     PlanState,
     Risk,
     Status,
+    StepStatus,
     Tool,
 )
 from signoff.parts import Parts
@@ -61,7 +63,7 @@ from signoff.plan.schema import problems
 from signoff.plan.times import read_time
 from signoff.policy import repeatable
 from signoff.presence import Presence
-from signoff.recover import given_up
+from signoff.recover import given_up, interrupted
 from signoff.slots import RANK, Slots
 from signoff.timetable import Timetable, is_ahead
 
@@ -75,6 +77,7 @@ LOCKED_OUT = 600.0
 """Seconds for which no plan calls a server that has refused to know us."""
 FETCH_BACK = 0.3
 """Seconds between looks at whether the note of a plan that goes on has left the folder of failed ones."""
+NOT_RECORDED = "What became of the call was not recorded."
 _EXACT = 2**53 - 1
 _TURNS = frozenset({"frozen", "approved", "started", "waiting", "returned", "resolved", "finished"})
 """What is recorded where a plan comes to stand otherwise."""
@@ -311,11 +314,28 @@ class Runs:
             self._again_in(TRY_AGAIN, plan_id)
         except SignoffError as error:
             logger.error("Plan {} stopped: {}", plan_id, error)
+            await self._broken_off(plan_id, error.code, str(error))
         except Exception as defect:  # noqa: BLE001  one plan's defect must not be silent, nor stop others
             logger.opt(exception=defect).error("Plan {} stopped, by a defect of the program.", plan_id)
+            await self._broken_off(plan_id, "defect", DEFECT)
         finally:
             self._parts.blobs.hurry()
             self.note_changed(plan_id)
+
+    async def _broken_off(self, plan_id: str, code: str, message: str) -> None:
+        """A plan that cannot go on, for no reason that the gate or a step gave, is not left as if it ran."""
+        state = self._parts.state.plans.get(plan_id)
+        if state is None or state.status not in LIVE:
+            return
+        lost = interrupted([state], lambda *_: False, lambda _: True, f"{message} {NOT_RECORDED}")
+        unknown = bool(lost) or any(step.status is StepStatus.UNKNOWN for step in state.steps.values())
+        status = Status.UNKNOWN if unknown else Status.FAILED
+        data: JsonObject = {"status": status.value, "reason": code, "message": message}
+        ended = Event("finished", plan=plan_id, digest=state.digest, data=data)
+        try:
+            await self.record([*given_up(state), *lost, ended])
+        except LedgerError:
+            self._again_in(TRY_AGAIN, plan_id)
 
     def _again_in(self, seconds: float, plan_id: str) -> None:
         def again() -> None:
@@ -393,9 +413,11 @@ class Runs:
         data: JsonObject = {"reason": refusal.code, "message": refusal.message}
         contents: tuple[bytes, ...] = ()
         if isinstance(refusal, OutsideLimits):
-            kept = sha256_hex(refusal.shown)
-            data["final"] = {"step": refusal.step, "sha256": refusal.arguments, "kept": kept}
-            contents = (refusal.shown,)
+            asked = (refusal, *refusal.others)
+            contents = tuple(each.shown for each in asked)
+            data["final"], *also = map(_final, asked)
+            if also:
+                data["also"] = also
         if refusal.code not in {"dependency-unmet", "authentication"}:
             await self._give_up(plan_id)
         if refusal.code == "dependency-unmet":
@@ -641,6 +663,11 @@ class Runs:
     def said(self, plan_id: str, step: str, line: str, text: str) -> None:
         """See `World.said`."""
         say_action(line, plan_id, step, self._parts.rules.redactor.text(text))
+
+
+def _final(outside: OutsideLimits) -> Json:
+    """What is recorded of one call outside its limits that a person is asked about."""
+    return {"step": outside.step, "sha256": outside.arguments, "kept": sha256_hex(outside.shown)}
 
 
 def _turn(plan: PlanState) -> tuple[int, str]:

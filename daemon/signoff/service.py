@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loguru import logger
+from tzlocal import get_localzone
 
 from signoff import __version__, durable, system
 from signoff.config import Settings
@@ -43,6 +44,7 @@ from signoff.recover import interrupted
 from signoff.reload import Reload, Stamps, read_configuration
 from signoff.requests import Requests
 from signoff.runs import annotations_of
+from signoff.say.words import moment
 from signoff.scan import Scan
 from signoff.schedule import Schedule
 from signoff.servers.health import ServerHealth
@@ -98,7 +100,7 @@ class Daemon:
             check=self._check_server,
         )
         self._scan = Scan(parts.vault, parts.state, self.reconciler)
-        self._notebook = Notebook(parts, pool, places)
+        self._notebook = Notebook(parts, pool, places, self.reconciler.presence.is_lost)
         pool.subscribe(self._notebook.history.noted_change)
         pool.subscribe(self._server_changed)
         self._watch = Watch(
@@ -277,10 +279,9 @@ class Daemon:
         now = self.reconciler.presence.now()
         for plan in list(self.parts.state.plans.values()):
             if plan.status is Status.PENDING and plan.expires and datetime.fromisoformat(plan.expires) <= now:
+                words = f"It waited for approval until {moment(plan.expires, get_localzone() or UTC)}."
                 async with self.reconciler.lock(plan.id):
-                    await self.reconciler.deeds.end(
-                        plan.id, Status.EXPIRED, "expired", f"It waited for approval until {plan.expires}."
-                    )
+                    await self.reconciler.deeds.end(plan.id, Status.EXPIRED, "expired", words)
             elif plan.status in LIVE and plan.approvals_end <= now:
                 self.reconciler.runs.start(plan.id)
 
@@ -332,6 +333,7 @@ class Daemon:
                 self._scan.active()
                 quiet += not self._working()
             await asyncio.sleep(max(IDLE_CHECK, self.parts.settings.vault.settle))
+        await self.reconciler.withdraw_deleted()  # nobody is there to see them come back
 
     def _working(self) -> bool:
         reconciler = self.reconciler

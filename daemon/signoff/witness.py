@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from loguru import logger
+from tzlocal import get_localzone
 
 from signoff import signatures
 from signoff.errors import SignoffError
@@ -50,7 +51,7 @@ class Witness:
         found = read_code(
             typed,
             self._parts.rules.roster.code_secrets(),
-            now=self._presence.now(),
+            now=self._presence.now().astimezone(get_localzone()),
             window=self._parts.settings.approval.code_window,
             codes=codes,
         )
@@ -86,7 +87,7 @@ class Witness:
             approver=signer.name,
             plan=plan.id,
             digest=plan.digest,
-            now=self._presence.now(),
+            now=self._presence.now().astimezone(get_localzone()),
             nonces=self._parts.state.nonces,
             about=about,
         )

@@ -49,6 +49,8 @@ A_STEP = 0.001
 """Seconds of pace for each step of a plan: a long note takes long to write, and to read again."""
 AFTER_AN_EDIT = 0.3
 """Seconds until a note is written to that was edited meanwhile: what the edit means is known by then."""
+DEFECT_AGAIN = 60.0
+"""Seconds until a note is written to again that could not be by a defect of ours."""
 LONG = 20
 """Steps; a longer note is read once more when it is shown, so that its approval need not wait for that."""
 TRIES = 10
@@ -92,18 +94,21 @@ def projected(
     return set_section(set_keys(data, keys), section(view) if told is None else told, previous=previous)
 
 
-def questioned(data: bytes, error: SignoffError, previous: str | None = None) -> bytes:
+def questioned(
+    data: bytes, error: SignoffError, previous: str | None = None, *, begun: bool = False
+) -> bytes:
     """The note with a question or refusal written into it, nothing else changed. Pure.
 
     Args:
         data, error: the note, and what to write.
         previous: what stood in the section by the daemon's hand; None where that is not known.
+        begun: it is the note of a plan of which something was called already.
     """
     with contextlib.suppress(CannotSplice):  # broken front matter is not touched: the section says why
         keyed = set_keys(data, question_keys(error))
         moved = where_it_stands(error, data, keyed)
         error, data = moved, set_keys(data, question_keys(moved))
-    told = question_section(error)
+    told = question_section(error, begun=begun)
     return set_section(data, told, previous=None if previous is None else f"{previous}\n{told}")
 
 
@@ -213,6 +218,10 @@ class WriteBack:
             except (OSError, SignoffError) as error:
                 logger.warning("The note of plan {} was not written: {}", plan_id, error)
                 self._retry_later(plan_id)
+                return False
+            except Exception as defect:  # noqa: BLE001  one that is met in a note must not silence it for good
+                logger.opt(exception=defect).error("The note of plan {} was not written.", plan_id)
+                self._retry_later(plan_id, DEFECT_AGAIN)
                 return False
 
     def _retry_later(self, plan_id: str, seconds: float = 2.0) -> None:
@@ -485,7 +494,10 @@ class WriteBack:
         if self._presence.stamps.get(path) != stamp:
             return None  # it was changed since it was looked at: the question may be answered
         own = plan_id if plan_id is not None and self._presence.paths.get(plan_id) == path else None
-        new = questioned(data, error, self._presence.said.so_far(own) if own else None)
+        before, begun = (
+            (self._presence.said.so_far(own), self._parts.state.has_begun(own)) if own else (None, False)
+        )
+        new = questioned(data, error, before, begun=begun)
         if new == data:
             return False
         told = section_of(new) or ""

@@ -2,9 +2,10 @@
 
     python tests/servers/odd.py [options]
 
-Options: `--tools JSON` is what it lists; `--result JSON` the result of every call; `--flood N` many notices
-before each answer; `--half` half of an answer, and then its end; `--noise BYTES` to stderr at each call;
-`--repeat N` the answer to each call so many times.
+Options: `--tools JSON` is what it lists; `--result JSON` the result of every call, `--raw FILE` the same as
+it stands in a file; `--flood N` many notices before each answer; `--half` half of an answer, and then its
+end; `--noise BYTES` to stderr at each call; `--repeat N` the answer to each call so many times; `--last` its
+id after its result.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def main() -> None:
     options = {}
     while words:
         name = words.pop(0).removeprefix("--")
-        options[name] = True if name == "half" else words.pop(0)
+        options[name] = True if name in {"half", "last"} else words.pop(0)
     tools = json.loads(options.get("tools", json.dumps([TOOL])))
     result = json.loads(options.get("result", '{"content": [{"type": "text", "text": "done"}]}'))
     for line in sys.stdin:
@@ -61,7 +62,19 @@ def answer_call(request: object, result: object, options: dict) -> None:
         sys.stdout.flush()
         os._exit(0)
     for _ in range(int(options.get("repeat", 1))):
-        send(request, result=result)
+        if "raw" in options:
+            send_raw(request, options)
+        else:
+            send(request, result=result)
+
+
+def send_raw(request: object, options: dict) -> None:
+    with open(options["raw"], encoding="utf-8") as file:
+        result = file.read()
+    head = f'{{"jsonrpc": "2.0", "id": {json.dumps(request)}, "result": {result}}}'
+    tail = f'{{"result": {result}, "id": {json.dumps(request)}, "jsonrpc": "2.0"}}'
+    sys.stdout.write((tail if "last" in options else head) + "\n")
+    sys.stdout.flush()
 
 
 def send(request: object, **content: object) -> None:

@@ -28,6 +28,7 @@ class Servers:
     def __init__(self):
         self.there = True
         self.called = 0
+        self.defect = False
 
     def health_of(self, name):
         return (
@@ -35,6 +36,10 @@ class Servers:
             if self.there
             else ServerHealth("unavailable", reason="exited", message="It is away.")
         )
+
+    def most_at_once(self, name):
+        if self.defect:
+            raise ZeroDivisionError("a defect of ours")
 
     async def call(self, server, tool, arguments, **_):
         if not self.there:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from datetime import UTC, datetime
 
+from tzlocal import get_localzone
+
 from signoff import observe
 from signoff.approval import Facts, claim
 from signoff.cli.project import Project
@@ -48,6 +50,7 @@ def _facts(project: Project, plan: PlanState, by: str) -> Facts:
         now=max(now, datetime.fromisoformat(latest)) if latest else now,
         denied=frozenset(entry.step for entry in assessment.steps if entry.denied),
         by=by,
+        zone=get_localzone() or UTC,
     )
 
 

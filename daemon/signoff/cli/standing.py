@@ -14,7 +14,7 @@ from signoff.config import Approver
 from signoff.ledger.entry import Entry
 from signoff.ledger.state import State
 from signoff.model import FINAL, LIVE, Folder, JsonObject, Method, PlanState, Status
-from signoff.say.progress import progress
+from signoff.say.progress import progress, so_far
 from signoff.say.words import advice
 
 
@@ -171,7 +171,7 @@ def _group(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> N
 
 def _reasons(plans: Iterable[PlanState]) -> None:
     for plan in plans:
-        if plan.reason:
+        if plan.reason and (plan.message or plan.status is not Status.SCHEDULED):
             SCREEN.line(f"{plan.id}: {plan.message} ({plan.reason}) {advice(plan.reason)}".rstrip())
 
 
@@ -186,12 +186,17 @@ def _brief(plan: PlanState) -> tuple[Cell, ...]:
 
 def _live(plan: PlanState) -> tuple[Cell, ...]:
     until = near(plan.until) if plan.until else ""
-    return plan.id, plan.title, coloured(plan.status.value), progress(plan), until
+    return plan.id, plan.title, coloured(plan.status.value), _done(plan), until
 
 
 def _ended(plan: PlanState) -> tuple[Cell, ...]:
     when = near(plan.finished) if plan.finished else ""
-    return plan.id, plan.title, coloured(plan.status.value), progress(plan), when
+    return plan.id, plan.title, coloured(plan.status.value), _done(plan), when
+
+
+def _done(plan: PlanState) -> str:
+    """Steps that are done, or the runs that there were."""
+    return so_far(plan).removesuffix(" done").removesuffix(" so far")
 
 
 def _say_drafts(questions: Sequence[JsonObject]) -> None:

@@ -20,6 +20,7 @@ from signoff.parts import Parts
 from signoff.plan.times import expiry
 from signoff.presence import Presence
 from signoff.runs import Runs
+from signoff.say.words import moment
 from signoff.witness import Witness
 from signoff.writeback import WriteBack
 
@@ -113,8 +114,8 @@ class Approving:
         ends = [until, evidence.expires, datetime.fromisoformat(shown) if shown else None]
         until = min(end for end in ends if end is not None)
         if until <= facts.now:
-            said = until.isoformat(timespec="seconds")
-            raise GateRefused(f"An approval would have ended before it was given: at {said}.", code="expired")
+            said = moment(until, get_localzone())
+            raise GateRefused(f"An approval would have ended before it was given: on {said}.", code="expired")
         return until
 
     async def approve_if_automatic(self, plan_id: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 import orjson
 
 from signoff.approval import ApprovedPlan
-from signoff.errors import SignoffError
+from signoff.errors import GateRefused, SignoffError
 from signoff.execution.world import World, stamp
 from signoff.flow import SERVER_AWAY, Flow, is_undo, is_verify, taken_back
 from signoff.ledger.entry import Event
@@ -53,6 +53,11 @@ class Events:
             last = self.flow.attempts[step][-1]
             data["reason"] = last.outcome.value.replace("_", "-") if last.outcome else "waiting"
         return self._event("waiting", data)
+
+    def refused(self, refusal: GateRefused) -> Event:
+        """Nothing more leaves; what follows from it, once the calls under way have ended."""
+        message = f"{refusal.message} The calls under way are awaited first."
+        return self._event("refused", {"reason": refusal.code, "message": self.world.summary(message, ())})
 
     def waits_for_server(self, step: str, unrecorded: Sequence[Event]) -> Event:
         """Nothing happens before a server is there."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from signoff.errors import CallError, GateRefused, SignoffError
+from loguru import logger
+
+from signoff.errors import CallError, GateRefused, OutcomeUnknown, SignoffError
 from signoff.execution.asking import Asking, Place
 from signoff.execution.outbox import Outbox
 from signoff.execution.prepare import absence
@@ -116,7 +118,29 @@ class Landed:
 
 
 def land(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed:
-    """Class a call that ended, keep its result, and bring its attempt up to date."""
+    """Class a call that ended, keep its result, and bring its attempt up to date.
+
+    Whatever is wrong with what its server said: the call was made, and that is recorded.
+    """
+    try:
+        return _landed(world, flow, outbox, ended)
+    except Exception as defect:  # noqa: BLE001  or its step would stand there as running for good
+        logger.opt(exception=defect).error("The answer of {} could not be kept.", ended.begin.call.name)
+        return _landed(world, flow, outbox, replace(ended, result=None, error=not_kept(ended.begin)))
+
+
+def not_kept(begin: Begin) -> OutcomeUnknown:
+    """It was answered, but by a defect of ours its answer is lost."""
+    call = begin.call
+    return OutcomeUnknown(
+        f"{call.name} was called and answered, but its answer could not be kept; it most likely acted.",
+        server=call.server,
+        tool=call.tool,
+        code="answer-unreadable",
+    )
+
+
+def _landed(world: World, flow: Flow, outbox: Outbox, ended: Ended) -> Landed:
     begin = ended.begin
     attempt = flow.attempts[begin.step.id][-1]
     attempt.outcome, reason, message, retry_after = _classified(ended)

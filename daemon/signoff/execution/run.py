@@ -21,10 +21,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import cast
 
+from loguru import logger
+
 from signoff.approval import ApprovedPlan, admit
-from signoff.errors import GateRefused, ServerAway, SignoffError
+from signoff.errors import GateRefused, OutsideLimits, ServerAway, SignoffError
 from signoff.execution import landing
 from signoff.execution.asking import Place
 from signoff.execution.events import Events, text_of
@@ -35,6 +38,7 @@ from signoff.execution.values import Values
 from signoff.execution.verifying import Verifying
 from signoff.execution.world import Begin, Ended, World, now, stamp
 from signoff.flow import Flow, is_verify, item_id, origin_id
+from signoff.graph import OPEN
 from signoff.model import Attempt, FrozenPlan, FrozenStep, StepStatus
 from signoff.plan import conditions
 
@@ -44,6 +48,13 @@ TOGETHER = 0.0005
 """Seconds that are waited for other calls to end too: what ends together is recorded in one write."""
 WORTH_TELLING = 1.0
 """Seconds; a plan that waits for longer says so in its note."""
+SOON = 0.5
+"""Seconds; a run that was refused, and whose calls under way take longer, says so in its note."""
+MOST_ASKED = 50
+"""Calls outside their limits that a person is asked about at once; there may be more after them."""
+MOST_LOOKED_AT = 200
+"""Calls that are looked at for that."""
+DEFECT = "A defect of Signoff stood in the way."
 
 
 @dataclass(slots=True)
@@ -74,6 +85,8 @@ class Run:
     _news: asyncio.Task[bool] | None = None
     _holding: bool = False
     _told: datetime | None = None
+    _refused: datetime | None = None
+    _refusal_told: bool = False
     _given_up: bool = False
 
     def __post_init__(self) -> None:
@@ -97,6 +110,9 @@ class Run:
             await self._loop()
             if not self._ending() and self._take_back():
                 await self._loop()
+        except Exception:
+            await self._break_off()
+            raise
         finally:
             await self._leave()
         if landing.is_unanswered(self.refusal):
@@ -111,6 +127,12 @@ class Run:
             self._outbox.events = [event for event in self._outbox.events if event.event == "outcome"]
         await self._flush()
         raise trouble or self.refusal or AssertionError
+
+    async def _break_off(self) -> None:
+        """After a defect of ours: nothing more leaves, and how the calls under way end is recorded."""
+        self.stop.set()
+        self._outbox.events = [event for event in self._outbox.events if event.event == "outcome"]
+        await self._flush()
 
     async def _look_again(self) -> None:
         """A question got no answer: nothing may come after it, or the plan may not stand any more at all."""
@@ -148,7 +170,7 @@ class Run:
                     self._flow.unfold(step, self._values.items(step))
 
     def look_again(self) -> None:
-        """A server may be there that a call waits for, or a person may have answered."""
+        """A server may be there that a call waits for, a person may have answered, the note may be gone."""
         self._looking.set()
 
     def abandon(self) -> None:
@@ -171,8 +193,9 @@ class Run:
     async def _loop(self) -> None:
         while True:
             self._take_answers()
-            self._look_for_servers()
+            await self._look_around()
             self._verify()
+            self._tell_refusal()
             begins = [] if self._ending() else await self._begin_ready()
             if not begins and not self._flying and (self._ending() or not self._may_continue()):
                 return  # what ended is recorded together with the conclusion
@@ -209,12 +232,31 @@ class Run:
                 self._flow.until[call.id] = until = now() + timedelta(seconds=step.verify.after)
                 self._outbox.events.append(self._events.will_verify(call, until))
 
-    def _look_for_servers(self) -> None:
-        """What waits for a server is due once one of its servers is there."""
+    async def _look_around(self) -> None:
+        """Where something has changed outside, the gate is asked, whether a call is due now or later.
+
+        What waits for a server is due once one of its servers is there.
+        """
+        if self._looking.is_set() and not self._ending():
+            approved = await self._ask_gate()
+            self.refusal = approved if isinstance(approved, GateRefused) else self.refusal
         self._looking.clear()
         for called in tuple(self._flow.away):
             if not absence(self.world, self._flow.called(called)):
                 self._flow.away.discard(called)
+
+    def _tell_refusal(self) -> None:
+        """Why nothing more leaves is told while calls are under way: one may wait for hours for an answer."""
+        if self.refusal is None or not self._flying or self._refusal_told:
+            return
+        self._refused = self._refused or now()
+        if self._until_told() <= 0:
+            self._refusal_told = True
+            self._outbox.events.append(self._events.refused(self.refusal))
+
+    def _until_told(self) -> float:
+        """Seconds until a refusal is told; calls that end sooner are awaited first."""
+        return SOON - (now() - self._refused).total_seconds() if self._refused else SOON
 
     def _tell_the_wait(self) -> None:
         """Where nothing happens for a while, the note says so."""
@@ -317,16 +359,48 @@ class Run:
             begin = prepare(self.world, self._flow, self._values, step, approved)
             if begin is None:
                 self._skip(step, "condition-false", "Its condition is false.")
+        except OutsideLimits as outside:
+            self.refusal = self._with_all_outside(outside, cast("ApprovedPlan", approved))
         except GateRefused as refusal:
             self.refusal = refusal
         except SignoffError as error:
             self._not_begun(step, error)
+        except Exception as defect:  # noqa: BLE001  nothing was called; its place must be given back
+            logger.opt(exception=defect).error("Step {} of {} could not be begun.", step.id, self.plan_id)
+            self._not_begun(step, SignoffError(f"{DEFECT} Nothing was called for it.", code="defect"))
         if begin is None:
             self._turns.give_back(step.id)
             self.world.slots.give_back()
         else:
             self._flow.mark(step.id, StepStatus.RUNNING)
         return begin
+
+    def _with_all_outside(self, first: OutsideLimits, approved: ApprovedPlan) -> OutsideLimits:
+        """A call outside its limits, with all others whose final values are known by now: one question."""
+        others: list[OutsideLimits] = []
+        for step in islice(self._known_calls(), MOST_LOOKED_AT):
+            if step.id == first.step:
+                continue
+            try:
+                prepare(self.world, self._flow, self._values, step, approved)
+            except OutsideLimits as other:
+                others.append(other)
+            except SignoffError:
+                continue  # that is told when it is its turn
+            if len(others) == MOST_ASKED - 1:
+                break
+        return first.together_with(others)
+
+    def _known_calls(self) -> Iterator[FrozenStep]:
+        """The calls that could be made now, with the open items of the lists that these belong to."""
+        seen: set[str] = set()
+        for step in list(self._flow.due(now(), {begin.step.id for begin in self._flying.values()})):
+            unfolded = self._to_unfold(step)
+            items = self._flow.members.get(origin_id(step.id), ())
+            for called in items or (() if unfolded else (step,)):
+                if called.id not in seen and self._flow.statuses[called.id] in OPEN:
+                    seen.add(called.id)
+                    yield called
 
     async def _ask_gate(self) -> ApprovedPlan | GateRefused:
         """What the gate says of the plan, all that it looks at read afresh."""
@@ -398,7 +472,7 @@ class Run:
         waits |= {cast("asyncio.Future[object]", task) for task in self._turns.awaited}
         if not self.stop.is_set():
             waits.add(cast("asyncio.Future[object]", self._stopping))
-        if self._flow.away or self._flow.unknown:
+        if not self._ending():
             if self._news is None or self._news.done():
                 self._news = asyncio.ensure_future(self._looking.wait())
             waits.add(cast("asyncio.Future[object]", self._news))
@@ -413,7 +487,8 @@ class Run:
     def _nap(self) -> float | None:
         """Seconds until the next wait of a step is over; None where there is nothing to be woken for."""
         if self._ending():
-            return None
+            untold = self.refusal is not None and not self._refusal_told
+            return max(0.0, self._until_told()) if untold else None
         flying = {begin.step.id for begin in self._flying.values()}
         crowded = self._place is not None or len(flying) >= self.world.per_plan or self._turns.awaited
         return self._flow.rest(now(), flying, crowded=bool(crowded))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from signoff.ledger.data import count_of, optional_of, text_of, time_of, word_of
+from signoff.ledger.data import count_of, object_of, optional_of, text_of, time_of, word_of
 from signoff.ledger.entry import Entry
 from signoff.ledger.questions import answered, asked, close_questions, resumed, wait_for_answers
 from signoff.model import Approval, Attempt, Method, OutcomeClass, PlanState, Status, StepState, StepStatus
@@ -185,10 +185,11 @@ def _waiting(plan: PlanState, entry: Entry) -> None:
 
 
 def _returned(plan: PlanState, entry: Entry) -> None:
-    final = entry.data.get("final")
+    final, also = entry.data.get("final"), entry.data.get("also")
     if isinstance(final, dict):  # what was outside its limits is what is asked for now
-        plan.exceptions[text_of(final, "step")] = text_of(final, "sha256")
-        plan.finals[text_of(final, "step")] = text_of(final, "kept")
+        for each in map(object_of, [final, *(also if isinstance(also, list) else [])]):
+            plan.exceptions[text_of(each, "step")] = text_of(each, "sha256")
+            plan.finals[text_of(each, "step")] = text_of(each, "kept")
     else:
         plan.exceptions.clear()
         plan.finals.clear()

@@ -8,9 +8,12 @@ from signoff.ledger.data import count_of, object_of, optional_of, text_of, time_
 from signoff.ledger.entry import Entry
 from signoff.model import Attempt, JsonObject, OutcomeClass, PlanState, Status, StepState, StepStatus
 
+NOTE_DELETED = "note-deleted"
+"""The reason code of a plan that was withdrawn since its note was deleted while it waited for approval."""
+
 
 class Ended(NamedTuple):
-    """What is kept in memory of a plan that has ended for good."""
+    """What is kept in memory of a plan that has ended for good; `deleted`: as `NOTE_DELETED` says."""
 
     status: Status
     digest: str
@@ -18,11 +21,13 @@ class Ended(NamedTuple):
     presentation: int
     run: int = 0
     started: str | None = None
+    deleted: bool = False
 
     @classmethod
     def of(cls, plan: PlanState) -> Ended:
         """The short form of a plan."""
-        return cls(plan.status, plan.digest, plan.path, plan.presentation, plan.run, plan.started)
+        deleted = plan.status is Status.CANCELLED and plan.reason == NOTE_DELETED
+        return cls(plan.status, plan.digest, plan.path, plan.presentation, plan.run, plan.started, deleted)
 
 
 def frozen_state(entry: Entry, before: Ended | None) -> PlanState:

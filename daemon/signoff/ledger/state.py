@@ -30,7 +30,8 @@ passed        at, missed: due times of a repeating plan up to `at` were missed, 
 step          status, reason, message, until: a step changed without a call
 resolved      answer (`happened` or `did-not-happen`), via
 waiting       reason, message, until
-returned      reason, message, final {step, sha256, kept (blob)}: back to the person; approvals are void
+returned      reason, message, final {step, sha256, kept (blob)}, also [the same of further calls]: back to
+              the person; approvals are void
 finished      status, reason, message
 code-used     code_step: a one-time code was taken from a note, and is used up
 refused       reason, message, path, copy: something was asked for and not done; `copy`: it was asked
@@ -126,6 +127,17 @@ class State:
             return self.plans[plan_id].status
         ended = self.ended.get(plan_id)
         return ended.status if ended else None
+
+    def is_deleted(self, plan_id: str) -> bool:
+        """Was the plan withdrawn since its note was deleted? It may come back with the note."""
+        known = self.plans.get(plan_id)
+        ended = Ended.of(known) if known is not None else self.ended.get(plan_id)
+        return ended is not None and ended.deleted
+
+    def has_begun(self, plan_id: str) -> bool:
+        """Was any call of the plan ever intended, as far as is known?"""
+        known, ended = self.plans.get(plan_id), self.ended.get(plan_id)
+        return known.has_begun if known is not None else ended is not None and ended.run > 0
 
     def path(self, plan_id: str) -> str | None:
         """Where the plan's note was last seen; None for a plan never frozen."""

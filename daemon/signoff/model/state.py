@@ -205,6 +205,16 @@ class PlanState:
         return any(map(self._is_taken_back, takewhile(self.steps.__contains__, items)))
 
     @property
+    def repeats(self) -> bool:
+        """Does it have runs, each a plan of its own, and calls nothing itself? Known once it is scheduled."""
+        return bool(self.occurrences or self.last_due) or self.reason == "schedule"
+
+    @property
+    def has_begun(self) -> bool:
+        """Was any call of it ever intended?"""
+        return self.run > 0 or any(step.attempts for step in self.steps.values())
+
+    @property
     def approvals_end(self) -> datetime:
         """When the first of its approvals ends; the end of time where it needs none."""
         ends = [datetime.fromisoformat(given.expires) for given in self.approvals]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from signoff.model import PlanState, Status
+from signoff.say.calls import shell_word
 from signoff.say.escape import LINKABLE, code, is_linkable, sentence
-from signoff.say.progress import progress
+from signoff.say.progress import progress, so_far
 from signoff.say.words import advice, moment, plural
 
 _ASKS = "a call was sent and no answer came. Open the note and tick what is true."
@@ -16,6 +17,13 @@ MARK = "Written by Signoff"
 """Begins the line that tells when; a dashboard without it is a person's own."""
 LAST_DONE = 10
 """How many finished plans are listed."""
+
+
+_LOST: Mapping[Status, str] = {
+    Status.PENDING: "it waited for approval. It is withdrawn, unless its note comes back within a minute.",
+    Status.FAILED: "it failed. See {show}.",
+    Status.UNKNOWN: "it is not known whether a call of it happened. See {show}.",
+}
 
 
 class ServerState(Protocol):
@@ -30,13 +38,19 @@ class ServerState(Protocol):
         """What is wrong, in plain words; empty where nothing is."""
 
 
-def dashboard(plans: Iterable[PlanState], servers: Mapping[str, ServerState], now: datetime) -> str:
+def dashboard(
+    plans: Iterable[PlanState],
+    servers: Mapping[str, ServerState],
+    now: datetime,
+    lost: Collection[str] = (),
+) -> str:
     """The whole file. The daemon's own: nothing that is typed into it is kept.
 
     Args:
         plans: all that may still do something, and those that have ended lately.
         servers: by name.
         now: with the local zone.
+        lost: ids of plans whose notes are not there.
     """
     known = sorted(plans, key=lambda plan: (plan.frozen, plan.id))
     zone = now.tzinfo
@@ -45,19 +59,20 @@ def dashboard(plans: Iterable[PlanState], servers: Mapping[str, ServerState], no
     def at(time: str) -> str:
         return moment(time, zone)
 
+    there = [plan for plan in known if plan.id not in lost]
     parts = [
         "# Signoff",
         f"{MARK} on {moment(now, zone)}. What you type here is lost. All plans: [[Plans.base]].",
         *_part(
             "Waiting for you",
-            known,
+            there,
             {Status.PENDING},
             lambda plan: _waits(plan, at),
             "Nothing waits for you.",
         ),
-        *_asked(known, at),
-        *_part("Did it happen?", known, {Status.UNKNOWN}, lambda _plan: _ASKS, ""),
-        *_part("Stopped", known, {Status.FAILED}, _stopped, ""),
+        *_asked(there, at),
+        *_part("Did it happen?", there, {Status.UNKNOWN}, lambda _plan: _ASKS, ""),
+        *_part("Stopped", there, {Status.FAILED}, _stopped, ""),
         *_part(
             "Running",
             known,
@@ -65,6 +80,7 @@ def dashboard(plans: Iterable[PlanState], servers: Mapping[str, ServerState], no
             lambda plan: _runs(plan, at),
             "Nothing runs.",
         ),
+        *_lost(known, lost),
         *_finished(known, at),
         *_servers(servers),
     ]
@@ -82,6 +98,21 @@ def _part(
     if not lines:
         return [f"## {title}", empty] if empty else []
     return [f"## {title}", "\n".join(lines)]
+
+
+def _lost(plans: Iterable[PlanState], lost: Collection[str]) -> list[str]:
+    """The plans that a person has something to say to, and whose notes are not there."""
+    lines = [
+        f"- {_title(plan)} ({code(plan.path)}): {_LOST[plan.status].format(show=show_command(plan))}"
+        for plan in plans
+        if plan.id in lost and plan.status in _LOST
+    ]
+    return ["## Notes that are gone", "\n".join(lines)] if lines else []
+
+
+def show_command(plan: PlanState) -> str:
+    """The command that shows all of a plan."""
+    return code(f"signoff show {shell_word(plan.id)}")
 
 
 def _asked(plans: Iterable[PlanState], at: Callable[[str], str]) -> list[str]:
@@ -113,11 +144,11 @@ def _stopped(plan: PlanState) -> str:
 
 def _runs(plan: PlanState, at: Callable[[str], str]) -> str:
     until = f", next on {at(plan.until)}" if plan.until else ""
-    return f"{plan.status.value}, {progress(plan)} done{until}. {_why(plan)}".rstrip()
+    return f"{plan.status.value}, {so_far(plan)}{until}. {_why(plan)}".rstrip()
 
 
 def _why(plan: PlanState) -> str:
-    if not plan.reason:
+    if not plan.reason or (plan.status is Status.SCHEDULED and not plan.message):
         return ""
     return f"{sentence(plan.message, limit=200)} ({code(plan.reason)})".lstrip()
 
@@ -145,10 +176,14 @@ def _servers(servers: Mapping[str, ServerState]) -> list[str]:
 
 def link(plan: PlanState) -> str:
     """A wiki link to the plan's note, or its path as code where a link could mean something else."""
-    title = sentence(plan.title, limit=100) if plan.title else code(plan.id)
+    title = _title(plan)
     path = plan.path.removesuffix(".md")
     if not is_linkable(path) or not plan.path.endswith(".md"):
         return f"{title} ({code(plan.path)})"
     if title == plan.title and LINKABLE.fullmatch(title):
         return f"[[{path}|{title}]]"
     return f"[[{path}]] {title}"
+
+
+def _title(plan: PlanState) -> str:
+    return sentence(plan.title, limit=100) if plan.title else code(plan.id)

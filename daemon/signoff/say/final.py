@@ -8,10 +8,13 @@ from collections.abc import Callable
 from signoff.errors import LedgerError
 from signoff.model import JsonObject, PlanState, StepState, StepStatus
 from signoff.say.arguments import show_arguments
-from signoff.say.block import paragraphs
+from signoff.say.block import paragraphs, table
 from signoff.say.escape import code
 from signoff.say.steps import name_of
 from signoff.say.view import Final, PlanView
+
+FOR_A_TABLE = 3
+"""Calls that are not told in a sentence each."""
 
 
 def finals_of(state: PlanState, blob: Callable[[str], bytes]) -> list[Final]:
@@ -38,13 +41,23 @@ def _final(step: StepState, kept: str, blob: Callable[[str], bytes]) -> Final:
 
 
 def final_values(view: PlanView) -> list[str]:
-    """Every value that would go outside its limits, exactly."""
-    lines: list[str] = []
-    for final in view.finals:
-        what = f"{name_of(view, final.step)} ({code(final.step.id)})"
-        if final.arguments is None:
-            lines += paragraphs(f"{what}: its final values are gone and cannot be shown. Refuse it.")
-            continue
-        shown = show_arguments(view, final.arguments, label=what, final=True)
-        lines += [*paragraphs(f"{what} would call {code(final.call)} with {shown.brief}."), *shown.below]
-    return lines
+    """Every value that would go outside its limits, exactly; of several calls in a table."""
+    shown = [_shown(view, final) for final in view.finals]
+    if len(shown) < FOR_A_TABLE:
+        return [line for what, call, said, below in shown for line in (*_alone(what, call, said), *below)]
+    rows = [[what, call, said] for what, call, said, _ in shown]
+    heads = ["Outside its limits", "Would call", "With"]
+    return [*table(heads, rows), *(line for *_, below in shown for line in below)]
+
+
+def _alone(what: str, call: str, said: str) -> list[str]:
+    return paragraphs(f"{what} would call {call} with {said}." if call else f"{what}: {said}")
+
+
+def _shown(view: PlanView, final: Final) -> tuple[str, str, str, list[str]]:
+    """What it is, what it would call, its values in one line, and the lines below for long ones."""
+    what = f"{name_of(view, final.step)} ({code(final.step.id)})"
+    if final.arguments is None:
+        return what, "", "its final values are gone and cannot be shown. Refuse it.", []
+    shown = show_arguments(view, final.arguments, label=what, final=True)
+    return what, code(final.call), shown.brief, shown.below

@@ -64,6 +64,13 @@ def progress(state: PlanState) -> str:
     return f"{sum(map(state.is_done, steps))}/{len(steps)}"
 
 
+def so_far(state: PlanState) -> str:
+    """How far it is: `2/3 done`; of a plan that repeats, how many runs it had."""
+    if state.repeats:
+        return f"{plural(state.run, 'run')} so far"
+    return f"{progress(state)} done"
+
+
 def counted(state: PlanState) -> list[StepState]:
     """What counts as a step: of one with `for_each` whose items are known, the items in its place."""
     own = [step for step in state.steps.values() if not step.verifies and not step.undoes]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 
-from signoff.errors import SignoffError
+from signoff.errors import CallLost, SignoffError
 from signoff.model import Json, JsonObject, Status, StepState, StepStatus
 from signoff.say.arguments import show_arguments
 from signoff.say.block import callout, paragraphs
@@ -163,20 +163,34 @@ _LINES = re.compile(r"\b(lines? )(\d{1,7})( and )?(?(3)(\d{1,7}))")
 _NEVER_RUNS = frozenset({"conflict-copy", "consumed", "duplicate-id"})
 
 
-def question_section(error: SignoffError) -> str:
-    """The section of a note that is not a plan to approve: what is wrong, where, and what to do."""
+def question_section(error: SignoffError, *, begun: bool = False) -> str:
+    """The section of a note that is not a plan to approve: what is wrong, where, and what to do.
+
+    Args:
+        error: what is wrong.
+        begun: it was a plan before, and something of it was called then.
+    """
     if error.code in _NEVER_RUNS:
         return refusal_section(error.code, error.message, hint=error.hint)
     lines = [
         *paragraphs(
-            "This note is not ready for approval yet. Nothing was called.",
+            f"This note is not ready for approval {'as it is now' if begun else 'yet'}. "
+            f"Nothing {'more ' if begun else ''}was called.",
             f"{sentence(error.message)}{_place(error)} ({code(error.code)})",
         ),
         *_hint(error.hint or advice(error.code)),
+        *_boxes_for(error),
         *_mendable(error),
         "When you have corrected and saved the note, it is checked again.",
     ]
     return callout("bug", "Signoff: this plan needs a correction", lines)
+
+
+def _boxes_for(error: SignoffError) -> list[str]:
+    """Where it asks what became of a call: the two answers, to be ticked."""
+    if not isinstance(error, CallLost):
+        return []
+    return [tick_line(error.step, HAPPENED), tick_line(error.step, DID_NOT_HAPPEN), ""]
 
 
 def _place(error: SignoffError) -> str:

@@ -54,7 +54,7 @@ def front_keys(view: PlanView) -> dict[str, Json]:
         "status": state.status.value,
         "risk": plain_property(state.risk),
         "digest": state.digest,
-        "progress": progress.progress(state) if state.run or view.started() else None,
+        "progress": progress.progress(state) if view.started() and not repeats else None,
         "started": time(state.started),
         "finished": time(state.finished),
         "next_run": time(state.until),

@@ -63,6 +63,8 @@ def _stands(view: PlanView, step: StepState) -> str:
         if view.state.status in FINAL or view.state.status is Status.FAILED:
             return "stopped while it waited"
         return f"waiting until{_at(view, step.until)}" if step.until else "waiting"
+    if step.status is StepStatus.PENDING and view.state.repeats:
+        return "in every run"
     if step.status is StepStatus.PENDING and f"{step.id}[0]" in view.state.steps:
         return "begun; see its entries"
     return {

@@ -81,7 +81,7 @@ def ended(view: PlanView) -> str:
 
 
 def _called_so_far(view: PlanView) -> str:
-    if not view.started():
+    if not view.started() or view.state.repeats:
         return runs_had(view) or "Nothing was called."
     finished, back = _finished(view), taken_back(view)
     said = f"Done before that: {names_of(view, finished)}." if finished else ""

@@ -147,7 +147,7 @@ class PlanView:
 
     def started(self) -> bool:
         """Whether any call of this plan was ever intended."""
-        return self.state.run > 0 or any(step.attempts for step in self.state.steps.values())
+        return self.state.has_begun
 
     def hide(self, value: Json, secret: Collection[str] = ()) -> Json:
         """The value with secrets replaced by `[redacted]`; `secret` names further arguments to hide."""

@@ -38,8 +38,11 @@ ADVICE: dict[str, str] = {
     "input-required": "The server got no answer. To be asked again, let it be tried again.",
     "rate-limited": "Nothing to do: it is tried again by itself at the time given.",
     "authentication": "Check the server's password, key or token (`signoff servers check`).",
+    "answer-unreadable": "Look at the other end whether it happened, then tick the answer in the note.",
+    "defect": "Please report it with what logs/signoff.log says of it. Trying again does no harm.",
     "server-error": "It may have happened all the same. Look at the other end before you try again.",
     "server-unavailable": "See what is wrong with `signoff servers check`.",
+    "note-deleted": "Nothing to do. If the note comes back, the plan is shown for approval again.",
     "note-changed": "Nothing to do: the note was edited meanwhile and is read again.",
 }
 """What a person can do now, by reason code. Code spans in backticks; no other Markdown."""

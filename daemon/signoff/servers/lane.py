@@ -24,6 +24,7 @@ from pydantic_core import from_json
 
 from signoff.model import JsonObject
 from signoff.servers.exchange import Exchange
+from signoff.servers.lines import answer_id
 from signoff.servers.outcome import CONNECTION_CLOSED
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Lane:
             return False
         message = _read(line)
         if message is None:
-            return False
+            return self._cannot_be_read(line)
         if "method" in message:
             return message["method"] == "notifications/progress" and self._progressed(message.get("params"))
         asked = self._asked.get(_number(message.get("id")))
@@ -154,6 +155,15 @@ class Lane:
             return False
         if not asked.answer.done():
             _settle(asked.answer, message)
+        return True
+
+    def _cannot_be_read(self, line: bytes) -> bool:
+        """Nested too deep, say. Its call has been answered all the same, and does not wait for more."""
+        asked = self._asked.get(_number(answer_id(line)))
+        if asked is None:
+            return False
+        if not asked.answer.done():
+            asked.answer.set_exception(ValueError("an answer that cannot be read"))
         return True
 
     def _progressed(self, params: object) -> bool:

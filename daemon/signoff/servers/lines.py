@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -10,10 +11,19 @@ from typing import Self
 
 import anyio
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes; a server that writes more without a newline is not speaking the protocol."""
+LONGEST_SEARCH = 1024 * 1024
+"""Bytes at the start of a line that cannot be read, in which it is looked for whom it answers."""
+LONGEST_END = 200
+"""Bytes at its end, for the same; servers put the number first or last."""
+UNREADABLE = "its answer cannot be read"
+"""What is said to whoever waits for an answer that came and cannot be read."""
+_PARTS = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:\s*(?:"(\d{1,19})"|(\d{1,19})\b)?)?|[\[{]|[\]}]')
+"""Of JSON: a string, with what follows it where it is a key and its value a number; brackets."""
+_LAST = re.compile(rb'"id"\s*:\s*(?:"(\d{1,19})"|(\d{1,19}))\s*(?:,\s*"jsonrpc"\s*:\s*"2.0"\s*)?}$')
 
 
 class LineTooLongError(Exception):
@@ -56,7 +66,40 @@ def parse(line: bytes) -> SessionMessage | None:
             return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
         except ValueError:
             continue
-    return None
+    return _unreadable(line)
+
+
+def _unreadable(line: bytes) -> SessionMessage | None:
+    """An answer that cannot be read, as the error that it is: whoever asked need not wait for another."""
+    number = answer_id(line)
+    if number is None:
+        return None
+    error = ErrorData(code=PARSE_ERROR, message=UNREADABLE)
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=number, error=error))
+
+
+def answer_id(line: bytes) -> int | None:
+    """Whom a line answers that looks like an answer and cannot be read, such as one nested too deep.
+
+    Found without reading it; None where it does not say, or is no answer.
+    """
+    line = line.strip()
+    if not (line.startswith(b"{") and line.endswith(b"}")):
+        return None
+    number, answers, depth = None, False, 0
+    for part in _PARTS.finditer(line, 0, LONGEST_SEARCH):
+        if part[1] is None:
+            depth += 1 if part[0] in b"[{" else -1
+        elif depth == 1 and part[2] is not None:
+            if part[1] == b"method":
+                return None
+            answers = answers or part[1] in {b"result", b"error"}
+            if part[1] == b"id":
+                number = int(part[3] or part[4] or -1)
+            if answers and number is not None:
+                return None if number < 0 else number
+    last = _LAST.search(line, max(0, len(line) - LONGEST_END))
+    return int(last[1] or last[2]) if answers and last else None
 
 
 class Inbox:

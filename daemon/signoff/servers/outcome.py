@@ -22,6 +22,7 @@ from signoff.errors import (
 )
 from signoff.model import CallResult, Json
 from signoff.servers.exchange import Exchange
+from signoff.servers.lines import UNREADABLE
 
 if TYPE_CHECKING:
     from mcp import MCPError
@@ -177,6 +178,8 @@ def _by_code(error: MCPError, where: Where) -> CallError:
     detail = error.message[:LONGEST_DETAIL]
     limited, seconds = rate_limit(error.message)
     said = _first_line(error.message)
+    if error.code == PARSE_ERROR and error.message == UNREADABLE:
+        return unreadable(where)
     if error.code in {REQUEST_TIMEOUT, PARSE_ERROR}:
         return unknown(where, f"the server itself says: {said}")
     if error.code == 429 or limited:
