@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 endif
 # The tests wait more than they compute: on processes, on saves that must be a second old.
-WORKERS ?= 4
+WORKERS ?= 6
 # The lock files name everything, so nothing is resolved: pip would look at newer releases for `name[extra]`, which
 # have no hash here, and refuse them all on the day one is published.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
@@ -20,7 +20,7 @@ run: install        ## start the daemon on this folder's vault/ and config/
 	$(BIN)/signoff run
 
 test: dev           ## run the tests (ARGS="-k name" for some of them)
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
