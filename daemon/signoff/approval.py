@@ -110,7 +110,7 @@ class ApprovedPlan:
             GateRefused: `action-outside`; it is not among those that were approved.
         """
         found = self.frozen.by_id.get(step)
-        if found is None or not any(call is other or call.name == other.name for other in found.all_calls):
+        if found is None or all(call.name != other.name for other in found.all_calls):
             raise GateRefused(f"`{call.name}` is not among the approved calls.", code="action-outside")
 
 

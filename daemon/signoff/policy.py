@@ -79,7 +79,7 @@ def assess(plan: FrozenPlan, catalogue: Catalogue, policy: Policy) -> Assessment
             known[call.name, action] = found
         return found
 
-    judged = [(step, [judgement_of(call, step.action) for call in _calls(step)]) for step in plan.steps]
+    judged = [(step, [judgement_of(call, step.action) for call in step.all_calls]) for step in plan.steps]
     everything = [judgement for _step, judgements in judged for judgement in judgements]
     if not everything:  # nothing to call: nothing to be lenient about
         return Assessment(Risk.MEDIUM, policy.requires[Risk.MEDIUM], ())
@@ -157,13 +157,6 @@ def _needs(requirement: Requirement) -> str:
     within = "" if requirement.ttl is None else f" within {spell_duration(requirement.ttl)}"
     proposer = "" if requirement.allow_proposer else "; whoever proposed it may not approve it"
     return f"needs {evidence} from {people}{within}{proposer}"
-
-
-def _calls(step: FrozenStep) -> tuple[Call, ...]:
-    """Everything that a step may call: the preferred tool, fallbacks, what takes it back or verifies it."""
-    undo = () if step.undo is None else (step.undo,)
-    verify = () if step.verify is None else (step.verify.call,)
-    return (*step.calls, *undo, *verify)
 
 
 def _annotations(plan: FrozenPlan, call: Call) -> JsonObject:
@@ -271,7 +264,7 @@ def _stricter(one: Judgement, other: Judgement) -> Judgement:
 
 def _step_risk(step: FrozenStep, judgements: list[Judgement]) -> StepRisk:
     judgement = reduce(_stricter, judgements)
-    calls = zip(_calls(step), judgements, strict=True)
+    calls = zip(step.all_calls, judgements, strict=True)
     return StepRisk(
         step=step.id,
         risk=judgement.risk,

@@ -19,9 +19,9 @@ from signoff.cli.screen import status as coloured
 from signoff.errors import SignoffError
 from signoff.flow import MOST_LATE_ITEMS
 from signoff.model import Assessment, FrozenStep, Json, JsonObject
+from signoff.model.values import is_late
 from signoff.plan.expressions import late_arguments
 from signoff.policy import explain
-from signoff.say.arguments import is_late
 
 
 def check(project: Project, files: Sequence[Path], *, fix: bool, live: bool, as_json: bool) -> int:

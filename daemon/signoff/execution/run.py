@@ -186,7 +186,11 @@ class Run:
         open_ones = {
             step.id for step in self.world.state_of(self.plan_id).steps.values() if step.open_questions
         }
-        return bool(self._flying) and {begin.step.id for begin in self._flying.values()} <= open_ones
+        return bool(self._flying) and self._under_way() <= open_ones
+
+    def _under_way(self) -> set[str]:
+        """The ids of all that is being called."""
+        return {begin.step.id for begin in self._flying.values()}
 
     # ------------------------------------------------------------ the loop
 
@@ -277,7 +281,7 @@ class Run:
 
     def _due(self) -> Iterator[FrozenStep]:
         """Steps that may be called now, those in flight and those that wait left out."""
-        flying = {begin.step.id for begin in self._flying.values()}
+        flying = self._under_way()
         while skips := self._flow.skips():
             for step, blocker in skips:
                 self._skip(step, "needs-failed", f"Step {blocker} did not succeed.")
@@ -394,7 +398,7 @@ class Run:
     def _known_calls(self) -> Iterator[FrozenStep]:
         """The calls that could be made now, with the open items of the lists that these belong to."""
         seen: set[str] = set()
-        for step in list(self._flow.due(now(), {begin.step.id for begin in self._flying.values()})):
+        for step in list(self._flow.due(now(), self._under_way())):
             unfolded = self._to_unfold(step)
             items = self._flow.members.get(origin_id(step.id), ())
             for called in items or (() if unfolded else (step,)):
@@ -489,7 +493,7 @@ class Run:
         if self._ending():
             untold = self.refusal is not None and not self._refusal_told
             return max(0.0, self._until_told()) if untold else None
-        flying = {begin.step.id for begin in self._flying.values()}
+        flying = self._under_way()
         crowded = self._place is not None or len(flying) >= self.world.per_plan or self._turns.awaited
         return self._flow.rest(now(), flying, crowded=bool(crowded))
 

@@ -10,6 +10,7 @@ from signoff.errors import SignoffError
 from signoff.execution.world import World
 from signoff.flow import MOST_ITEMS, MOST_LATE_ITEMS, Flow, taken_back
 from signoff.model import Call, FrozenStep, Json, JsonObject, StepStatus
+from signoff.model.values import is_late
 from signoff.plan import conditions, expressions
 
 
@@ -55,7 +56,7 @@ class Values:
 
     def final(self, step: FrozenStep, call: Call) -> Call:
         """The call with its late arguments filled in, once, as data."""
-        if not expressions.is_late(call.arguments):
+        if not is_late(call.arguments):
             return call
         filled = expressions.evaluate(dict(call.arguments), self.context(step))
         return Call(call.server, call.tool, cast("JsonObject", filled))
@@ -87,15 +88,14 @@ class Values:
 
     def filled(self, step: FrozenStep) -> FrozenStep:
         """The step with its arguments in the plan's own names, filled in."""
-        late = expressions.is_late(step.arguments)
-        return replace(step, arguments=self.own_arguments(step)) if late else step
+        if not is_late(step.arguments):
+            return step
+        filled = expressions.evaluate(dict(step.arguments), self.context(step))
+        return replace(step, arguments=cast("JsonObject", filled))
 
     def own_arguments(self, step: FrozenStep) -> JsonObject:
-        """The arguments of a step in the plan's own names, filled in."""
-        if not expressions.is_late(step.arguments):
-            return dict(step.arguments)
-        filled = expressions.evaluate(dict(step.arguments), self.context(step))
-        return cast("JsonObject", filled)
+        """These arguments alone."""
+        return dict(self.filled(step).arguments)
 
     def result(self, step: str) -> Json:
         """A result as expressions see it: its structured content, with the plain text as `text`.

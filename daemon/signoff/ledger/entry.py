@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -71,6 +71,9 @@ class Entry(NamedTuple):
 
 
 _values = itemgetter(*Entry._fields)
+_CONCERNED = ("plan", "step", "server", "tool", "approver", "digest")
+"""The fields that hold a text, or null."""
+_concerned = attrgetter(*_CONCERNED)
 
 
 def read_entry(line: bytes) -> Entry:
@@ -163,7 +166,7 @@ def _require_types(event: Event) -> None:
         raise TypeError(f"`event` or `data` has the wrong type in {event}")
     if event.attempt is not None and type(event.attempt) is not int:
         raise TypeError(f"`attempt` has the wrong type in {event}")
-    for text in (event.plan, event.step, event.server, event.tool, event.approver, event.digest):
+    for text in _concerned(event):
         if text is not None and not isinstance(text, str):
             raise TypeError(f"{event} holds something else than text where text belongs")
 
@@ -173,7 +176,7 @@ def wrong_fields(found: dict[str, Any]) -> Iterator[str]:
     for name in ("event", "time", "prev"):
         if type(found[name]) is not str:
             yield name
-    for name in ("plan", "step", "server", "tool", "approver", "digest"):
+    for name in _CONCERNED:
         if found[name] is not None and type(found[name]) is not str:
             yield name
     if type(found["seq"]) is not int:

@@ -16,6 +16,7 @@ from typing import Protocol
 import orjson
 
 from signoff.model import Json
+from signoff.model.values import CLOSE, OPEN
 from signoff.plan.formulas import Workings, names_in_formula
 from signoff.plan.references import (
     LONGEST,
@@ -50,7 +51,6 @@ __all__ = [
     "reads_own_argument",
 ]
 
-OPEN, CLOSE = "${{", "}}"
 MOST = 1000
 """Expressions in one value."""
 LONGEST_TEXT = 4 * 1024 * 1024
@@ -91,15 +91,6 @@ def expressions_in(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
 def late_paths(value: Json) -> frozenset[Path]:
     """The paths of all texts in a value that are filled in at run time."""
     return frozenset(path for path, _ in expressions_in(value))
-
-
-def is_late(value: Json | Mapping[str, Json]) -> bool:
-    """Is anything in a value filled in at run time?"""
-    if isinstance(value, str):
-        return OPEN in value
-    if isinstance(value, Mapping):
-        return any(map(is_late, value.values())) or any(OPEN in key for key in value)
-    return isinstance(value, list) and any(map(is_late, value))
 
 
 def late_arguments(step: HasArguments) -> frozenset[Path]:

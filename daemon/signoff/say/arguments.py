@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from signoff.model import Json
+from signoff.model.values import is_late
 from signoff.say.escape import code, fenced, fenced_json, inline
 from signoff.say.view import PlanView
 from signoff.say.words import plural
@@ -26,15 +27,6 @@ class Shown:
 
     brief: str
     below: list[str] = field(default_factory=list)
-
-
-def is_late(value: Json) -> bool:
-    """Whether anything in the value is filled in when the step runs."""
-    if isinstance(value, str):
-        return "${{" in value
-    if isinstance(value, list):
-        return any(is_late(item) for item in value)
-    return isinstance(value, dict) and any(is_late(item) for item in value.values())
 
 
 def reads_steps(value: Json) -> bool:

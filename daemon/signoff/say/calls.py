@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from signoff.model import SURVIVES_ALL, Call, FrozenStep, Verification
-from signoff.say.arguments import is_late, reads_steps, show_arguments
+from signoff.model.values import is_late
+from signoff.say.arguments import reads_steps, show_arguments
 from signoff.say.block import paragraphs, table
 from signoff.say.drawing import MOST_LATE_ITEMS, drawing
 from signoff.say.escape import code, inline, sentence

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from signoff.model import SURVIVES_ALL, FrozenPlan, FrozenStep
-from signoff.say.arguments import is_late
+from signoff.model.values import is_late
 from signoff.say.escape import visible
 from signoff.say.view import PlanView
 from signoff.say.words import plural

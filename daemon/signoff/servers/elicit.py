@@ -51,14 +51,11 @@ class Queue:
 
     @asynccontextmanager
     async def turn(self, idle: asyncio.Event) -> AsyncIterator[None]:
-        """Waits, where that is needed, until no other call is in flight.
+        """Waits until no other call is in flight; only where that is needed.
 
         Args:
             idle: set while no call is, of those that were let go before it was needed.
         """
-        if not self.needed:
-            yield
-            return
         async with self._turn:
             await idle.wait()
             yield
