@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 
 from support.house import House, houses
@@ -385,10 +386,8 @@ def test_a_call_that_waits_for_a_person_takes_no_place_from_others(project: Call
 # ---------------------------------------------------------------- who may answer
 
 
-@pytest.mark.promise("6")
-def test_where_a_code_approves_only_a_code_answers_and_it_is_read_once(
-    project: Callable[..., Project],
-) -> None:
+def asked_under_a_code(project: Callable[..., Project]) -> tuple[Project, pyotp.TOTP, Path]:
+    """A plan that a one-time code has approved, and whose server asks now; its note."""
     house = project()
     totp = enrol_code(house, "ana")
     house.policy("requires:\n  medium: {method: code}\n")
@@ -396,6 +395,14 @@ def test_where_a_code_approves_only_a_code_answers_and_it_is_read_once(
     note = house.pending("Code.md", plan(ask("x")))
     house.edit(note, "status: pending", f"status: pending\napproval_code: {totp.now()}")
     note = asked(house, "Code.md")
+    return house, totp, note
+
+
+@pytest.mark.promise("6")
+def test_where_a_code_approves_only_a_code_answers_and_it_is_read_once(
+    project: Callable[..., Project],
+) -> None:
+    house, totp, note = asked_under_a_code(project)
     save(house, note, fill(note, seats="3"))
     house.await_entry("refused", reason="method-insufficient")
     eventually(lambda: "- [ ] Send this answer" in note.read_text(), "the box is empty again")
@@ -413,13 +420,7 @@ def test_where_a_code_approves_only_a_code_answers_and_it_is_read_once(
 
 @pytest.mark.promise("6")
 def test_a_code_sends_only_what_was_shown_before_it_was_typed(project: Callable[..., Project]) -> None:
-    house = project()
-    totp = enrol_code(house, "ana")
-    house.policy("requires:\n  medium: {method: code}\n")
-    house.start()
-    note = house.pending("Code.md", plan(ask("x")))
-    house.edit(note, "status: pending", f"status: pending\napproval_code: {totp.now()}")
-    note = asked(house, "Code.md")
+    house, totp, note = asked_under_a_code(project)
 
     def typed(seats: str, code: str) -> None:
         text = fill(note, seats=seats)
